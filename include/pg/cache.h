@@ -1,0 +1,57 @@
+/*
+ * cache.h - model images shared by all backends, or private to this one without preload.
+ *
+ * Key: database, content digest, precision and kernel set. The directory and the region the images
+ * lie in are in main shared memory (roformer.cache_size); everything there is an offset. States,
+ * locks and takeover are described in src/pg/cache/cache_directory.c.
+ */
+#ifndef ROFORMER_CACHE_H
+#define ROFORMER_CACHE_H
+
+#include "postgres.h"
+
+#define ROFORMER_CACHE_NAME_LENGTH NAMEDATALEN
+
+typedef struct RoformerCacheKey
+{
+	Oid database;
+	int32 precision;		 /* RfPrecision */
+	char kernels[16];		 /* rf_kernels_name; the weights are packed for it */
+	uint8 digest[32];
+} RoformerCacheKey; /* no padding: compared with memcmp after being zeroed */
+
+/* A pinned image. Valid until released; releasing is done once, by whoever acquired it. */
+typedef struct RoformerPin RoformerPin;
+
+extern const void *roformer_pin_image(const RoformerPin *pin, size_t *size);
+
+/*
+ * How a missing image comes to be. size() says how many bytes it needs; fill() writes it there.
+ * Both run without any lock held and may throw; then nothing is left of the attempt.
+ */
+typedef struct RoformerLoader
+{
+	size_t (*size)(void *context);
+	void (*fill)(void *context, void *memory, size_t size);
+	void *context;
+} RoformerLoader;
+
+/*
+ * Pins the image under key, loading it if need be; name is only for the cache view. Waits, and can
+ * be cancelled, while another backend loads it. ERROR 53200 when it can't fit roformer.cache_size.
+ * The pin belongs to owner: it is released when that memory context is reset or deleted.
+ */
+extern RoformerPin *roformer_cache_acquire(const RoformerCacheKey *key, const char *name,
+										   const RoformerLoader *loader, MemoryContext owner);
+extern void roformer_cache_release(RoformerPin *pin);
+
+/* Forgets all images of this database with that digest; a pinned one goes when its last pin does. */
+extern int roformer_cache_forget(Oid database, const uint8 *digest);
+
+/* Is there a shared cache (preloaded and cache_size > 0)? */
+extern bool roformer_cache_is_shared(void);
+
+/* _PG_init, while shared_preload_libraries are loaded: shared memory request and startup hooks */
+extern void roformer_cache_init(void);
+
+#endif

@@ -1,0 +1,105 @@
+/*
+ * catalog.h - models as rows of extension tables.
+ *
+ * roformer.model         one row a model: name, owner, digest, options, summary columns
+ * roformer.model_file    its text files (config.json, vocab.txt, ...), bytes as they were
+ * roformer.model_tensor  its parameters: name, type, shape
+ * roformer.model_chunk   their bytes, whole rows, at most ROFORMER_CHUNK_BYTES a chunk
+ *
+ * Reading goes by index scans with a fresh catalog-like snapshot (as names of text search
+ * configurations are looked up), works in parallel workers and on standbys and is not subject to
+ * the caller's rights on the tables: rights on models are checked by roformer_catalog_check_use.
+ * Each content (load, replace) gets a new id, never used again; what is cached is cached by digest.
+ */
+#ifndef ROFORMER_CATALOG_H
+#define ROFORMER_CATALOG_H
+
+#include "postgres.h"
+
+#include "rf/engine.h"
+#include "utils/relcache.h"
+#include "utils/snapshot.h"
+
+#define ROFORMER_DIGEST_LENGTH 32 /* SHA-256 */
+#define ROFORMER_CHUNK_BYTES (1024 * 1024)
+
+/* Per-model defaults set by set_model_option; "unset" leaves the engine's or the setting's value. */
+typedef struct RoformerModelOptions
+{
+	int max_length;	 /* 0: unset */
+	int overflow;	 /* RfOverflow, -1: unset */
+	int pooling;	 /* RfPooling, -1: unset */
+	int precision;	 /* RoformerPrecisionSetting, -1: unset */
+	int label_count; /* 0: unset */
+	char **labels;	 /* server encoding */
+} RoformerModelOptions;
+
+typedef struct RoformerModel
+{
+	int64 id;
+	char *name;
+	Oid owner;
+	uint8 digest[ROFORMER_DIGEST_LENGTH];
+	RoformerModelOptions options;
+} RoformerModel;
+
+/*
+ * The model of that name, palloc'd in the current context; ERROR 42704, hinting at near names, when
+ * there is none.
+ */
+extern RoformerModel *roformer_catalog_lookup(const char *name);
+
+/* ERROR 42501 unless the current user may compute with the model (owner, superuser, granted). */
+extern void roformer_catalog_check_use(const RoformerModel *model);
+
+/*
+ * Counts the changes of any model this backend has been told of (cache invalidation): what was
+ * looked up under another value may be outdated.
+ */
+extern uint64 roformer_catalog_generation(void);
+
+/* Files, in the current memory context. */
+extern RfFile *roformer_catalog_read_files(int64 model_id, size_t *count);
+/* Tensors in order of their names (byte order). */
+extern RfTensorDesc *roformer_catalog_read_tensors(int64 model_id, size_t *count);
+
+/* All chunks of a model, tensor by tensor in name order, rows ascending. */
+typedef struct RoformerChunkScan RoformerChunkScan;
+
+typedef struct RoformerChunk
+{
+	int tensor; /* index into what roformer_catalog_read_tensors gave */
+	uint64 first_row;
+	uint64 rows;
+	const void *data;
+	size_t size;
+} RoformerChunk;
+
+extern RoformerChunkScan *roformer_catalog_begin_chunks(int64 model_id);
+/* False at the end. The chunk's data is freed by the next call. */
+extern bool roformer_catalog_next_chunk(RoformerChunkScan *scan, RoformerChunk *chunk);
+extern void roformer_catalog_end_chunks(RoformerChunkScan *scan);
+
+/*
+ * Digest of a model's content: SHA-256 over files (by name) and tensors (by name, with type, shape
+ * and bytes). Computed while a model is stored and again whenever it is read into an image, so that
+ * damaged rows can't give wrong answers.
+ */
+typedef struct RoformerDigest RoformerDigest;
+
+extern RoformerDigest *roformer_digest_begin(void);
+extern void roformer_digest_file(RoformerDigest *digest, const RfFile *file);
+extern void roformer_digest_tensor(RoformerDigest *digest, const RfTensorDesc *tensor);
+extern void roformer_digest_bytes(RoformerDigest *digest, const void *data, size_t size);
+extern void roformer_digest_end(RoformerDigest *digest, uint8 *result);
+
+/*
+ * Called with the digest of each content that a transaction makes unreachable (at commit: dropped
+ * or replaced; at abort: loaded), so that caches can forget it. Set by the session floor.
+ */
+typedef void (*RoformerForgetHook)(const uint8 *digest);
+extern RoformerForgetHook roformer_catalog_forget_hook;
+
+extern void roformer_catalog_init(void); /* _PG_init: callbacks */
+
+#endif

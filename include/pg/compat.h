@@ -1,0 +1,20 @@
+/*
+ * compat.h - the only place that knows PostgreSQL's versions (15 to 18).
+ */
+#ifndef ROFORMER_COMPAT_H
+#define ROFORMER_COMPAT_H
+
+#include "postgres.h"
+
+#if PG_VERSION_NUM < 150000
+#error "roformer needs PostgreSQL 15 or newer"
+#endif
+
+/* 16 made the wait-event class of extensions nameable; before that there is one event for all. */
+#if PG_VERSION_NUM >= 170000
+#define roformer_wait_event(name) WaitEventExtensionNew(name)
+#else
+#define roformer_wait_event(name) PG_WAIT_EXTENSION
+#endif
+
+#endif

@@ -1,0 +1,79 @@
+/*
+ * support.h - where PostgreSQL meets the engine: errors, memory, cancellation, text, settings.
+ */
+#ifndef ROFORMER_SUPPORT_H
+#define ROFORMER_SUPPORT_H
+
+#include "postgres.h"
+
+#include "rf/memory.h"
+#include "rf/status.h"
+
+/* ---- report.c ------------------------------------------------------------------------------ */
+
+/* ereport(ERROR) with SQLSTATE, detail, hint and context from an engine error. Never returns. */
+extern void roformer_report_error(const RfError *err) pg_attribute_noreturn();
+
+/* Throws unless code is RF_OK. */
+static inline void
+roformer_check(RfCode code, const RfError *err)
+{
+	if (unlikely(code != RF_OK))
+		roformer_report_error(err);
+}
+
+/* ---- memory.c ------------------------------------------------------------------------------ */
+
+/* Allocates in context; NULL instead of an error when out of memory; blocks may exceed 1 GB. */
+extern RfMemory roformer_memory(MemoryContext context);
+
+/* Requested once a cancel, a timeout or a shutdown is pending for this backend. */
+extern RfAbort roformer_abort(void);
+
+/* ---- text.c -------------------------------------------------------------------------------- */
+
+/*
+ * The UTF-8 form of a text in the server's encoding, NUL-terminated; *length in bytes. Points into
+ * source where nothing had to be converted. ERROR 22021 where the database's encoding is SQL_ASCII
+ * and the bytes are not valid UTF-8.
+ */
+extern const char *roformer_text_to_utf8(const char *source, size_t source_length, size_t *length);
+
+/* The other way; palloc'd. ERROR 22P05 for a character the server's encoding lacks. */
+extern text *roformer_utf8_to_text(const char *utf8, size_t length);
+extern char *roformer_utf8_to_cstring(const char *utf8, size_t length);
+
+/*
+ * Positions in code points of the UTF-8 form, from 0, to positions in characters of the server's
+ * encoding, from 1 (they differ in encodings with characters that Unicode writes as two).
+ */
+typedef struct RoformerPositions
+{
+	bool identical;
+	size_t characters;
+	int32 *first_code_point; /* [characters + 1], NULL when identical */
+} RoformerPositions;
+
+extern void roformer_positions_init(RoformerPositions *positions, const char *source,
+									size_t source_length, size_t utf8_code_points);
+extern void roformer_positions_map(const RoformerPositions *positions, int32 start, int32 length,
+								   int32 *sql_start, int32 *sql_length);
+
+/* ---- settings.c ---------------------------------------------------------------------------- */
+
+extern int roformer_cache_size; /* MB, roformer.cache_size */
+extern char *roformer_kernels;	/* roformer.kernels */
+extern int roformer_precision;	/* roformer.precision: RoformerPrecisionSetting */
+extern int roformer_max_length; /* tokens, 0: the model's own; roformer.max_length */
+extern int roformer_overflow;	/* RfOverflow; roformer.overflow */
+extern int roformer_batch_tokens;
+
+typedef enum RoformerPrecisionSetting
+{
+	ROFORMER_PRECISION_AUTO,
+	ROFORMER_PRECISION_FP32
+} RoformerPrecisionSetting;
+
+extern void roformer_settings_define(void);
+
+#endif

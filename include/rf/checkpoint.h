@@ -1,0 +1,41 @@
+/*
+ * checkpoint.h - named tensors out of the weight files of a model directory.
+ *
+ * A checkpoint holds file descriptors between calls: whoever opens it closes it (the server does so
+ * from a memory-context callback). Nothing in a file is trusted: every length is checked against
+ * the file's size before it is used, and no file is mapped (a file that shrinks while it is read
+ * gives an error, not a signal).
+ */
+#ifndef RF_CHECKPOINT_H
+#define RF_CHECKPOINT_H
+
+#include "rf/memory.h"
+#include "rf/tensor.h"
+
+typedef struct RfCheckpoint RfCheckpoint;
+
+/*
+ * Reads the file name (a plain name or a relative path without "..") below directory whole, with a
+ * terminating NUL behind length bytes. Only regular files. RF_NOT_FOUND when there is none, RF_LIMIT
+ * when it has more than limit bytes.
+ */
+extern RfCode rf_directory_read(const char *directory, const char *name, size_t limit,
+								RfArena *arena, char **data, size_t *length, RfError *err);
+
+/*
+ * Finds the weights in directory (model.safetensors, else model.safetensors.index.json with its
+ * shards) and reads their headers. RF_NOT_FOUND, naming what was looked for, when there are none.
+ */
+extern RfCode rf_checkpoint_open(const char *directory, RfMemory memory, RfCheckpoint **checkpoint,
+								 RfError *err);
+extern void rf_checkpoint_close(RfCheckpoint *checkpoint); /* NULL is fine */
+
+/* Tensors in order of their names (byte order); they live as long as the checkpoint. */
+extern size_t rf_checkpoint_count(const RfCheckpoint *checkpoint);
+extern const RfTensorDesc *rf_checkpoint_tensor(const RfCheckpoint *checkpoint, size_t index);
+
+/* Reads rows [first, first + rows) of a tensor into buffer, which has exactly their bytes. */
+extern RfCode rf_checkpoint_read(RfCheckpoint *checkpoint, size_t index, uint64_t first,
+								 uint64_t rows, void *buffer, RfError *err);
+
+#endif

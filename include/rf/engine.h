@@ -1,0 +1,166 @@
+/*
+ * engine.h - texts in, vectors, labels and spans out: all that the server calls.
+ *
+ * A session is one user's view of an image: pointers into it, a kernel set and a workspace. The
+ * image is shared and never written. A session is used by one thread at a time. Results of a row
+ * don't depend on the rows computed beside it.
+ *
+ * Every function that takes inputs computes them in batches of at most options->batch_tokens
+ * tokens (one row at least), polls the abort function between layers and between chunks of a
+ * layer, allocates its results in the caller's arena and gives everything else back. After a
+ * failure or cancellation the session can be used again.
+ *
+ * Shapes: B rows (inputs), T tokens of a row, H hidden size, C labels, V vocabulary.
+ */
+#ifndef RF_ENGINE_H
+#define RF_ENGINE_H
+
+#include "rf/checkpoint.h"
+#include "rf/image.h"
+#include "rf/kernels.h"
+#include "rf/memory.h"
+#include "rf/spec.h"
+#include "rf/status.h"
+#include "rf/tensor.h"
+#include "rf/tokenizer.h"
+
+typedef struct RfSession RfSession;
+
+/* RF_CORRUPT for a block that is no finished image; RF_UNSUPPORTED when this CPU lacks its kernels. */
+extern RfCode rf_session_open(const void *image, size_t size, RfMemory memory, RfAbort abort_fn,
+							  RfSession **session, RfError *err);
+extern void rf_session_close(RfSession *session); /* NULL is fine */
+
+extern const RfConfig *rf_session_config(const RfSession *session);
+extern const RfTokenizer *rf_session_tokenizer(const RfSession *session);
+extern RfPrecision rf_session_precision(const RfSession *session);
+extern const RfKernels *rf_session_kernels(const RfSession *session);
+/* The label's UTF-8 text, NUL-terminated, in the image. */
+extern const char *rf_session_label(const RfSession *session, int32_t label);
+/* What max_length is when nobody says: tokenizer's model_max_length, else max_position_embeddings. */
+extern int32_t rf_session_default_max_length(const RfSession *session);
+/* Bytes of workspace held now. */
+extern size_t rf_session_workspace(const RfSession *session);
+
+typedef enum RfOverflow
+{
+	RF_OVERFLOW_TRUNCATE,
+	RF_OVERFLOW_ERROR
+} RfOverflow;
+
+typedef struct RfRunOptions
+{
+	int32_t max_length;	  /* tokens of a row, special ones included; 0: the model's default */
+	RfOverflow overflow;  /* what happens to longer ones */
+	int32_t batch_tokens; /* 0: the engine's choice */
+} RfRunOptions;
+
+/* Filled by each call; added to, never cleared. */
+typedef struct RfRunStats
+{
+	uint64_t rows;
+	uint64_t tokens;
+	uint64_t truncated_rows;
+	uint64_t batches;
+	uint64_t tokenize_ns;
+	uint64_t compute_ns;
+} RfRunStats;
+
+typedef struct RfRun
+{
+	RfRunOptions options;
+	RfRunStats stats;
+	RfArena *arena; /* where results go */
+} RfRun;
+
+/*
+ * Checks that the model's head fits: RF_UNSUPPORTED, saying what the model is and can do.
+ */
+extern RfCode rf_session_require(const RfSession *session, RfTask task, RfError *err);
+
+/* Sequence classification: *logits [B,C]. */
+extern RfCode rf_run_sequence_logits(RfSession *session, RfRun *run, const RfInput *inputs,
+									 size_t count, float **logits, RfError *err);
+/* Logits [C] to scores [C] by the model's problem: softmax, sigmoid or as they are. */
+extern void rf_session_scores(const RfSession *session, const float *logits, float *scores);
+
+/* Token classification [T,C], masked and causal LM [T,V], question answering [2,T]. */
+typedef struct RfMatrix
+{
+	size_t rows;
+	size_t columns;
+	float *values; /* [rows,columns] */
+} RfMatrix;
+
+/* logits() of one input, in the shape of the model's task (one row [C] for sequence classification). */
+extern RfCode rf_run_logits(RfSession *session, RfRun *run, const RfInput *input, RfMatrix *logits,
+							RfError *err);
+/* Last hidden state [T,H]. */
+extern RfCode rf_run_hidden_state(RfSession *session, RfRun *run, const RfInput *input,
+								  RfMatrix *hidden, RfError *err);
+/* *vectors [B,H]; normalize: divided by their L2 norm. */
+extern RfCode rf_run_embed(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
+						   RfPooling pooling, bool normalize, float **vectors, RfError *err);
+
+typedef enum RfAggregation
+{
+	RF_AGGREGATE_NONE,
+	RF_AGGREGATE_SIMPLE,
+	RF_AGGREGATE_FIRST,
+	RF_AGGREGATE_AVERAGE,
+	RF_AGGREGATE_MAX
+} RfAggregation;
+
+typedef struct RfEntity
+{
+	const char *label; /* "PER" (aggregated) or "B-PER" (none), NUL-terminated, in the arena */
+	float score;
+	int32_t start; /* code points of the input from 0 */
+	int32_t length;
+} RfEntity;
+
+typedef struct RfEntities
+{
+	size_t count;
+	RfEntity *entities;
+} RfEntities;
+
+/* *entities [B]; label O is dropped, as in the reference's token-classification pipeline. */
+extern RfCode rf_run_tag(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
+						 RfAggregation aggregation, RfEntities **entities, RfError *err);
+
+typedef struct RfFill
+{
+	int32_t mask; /* which [MASK] of the input, from 0 */
+	int32_t id;
+	const char *token; /* decoded, NUL-terminated */
+	float score;
+	const char *sequence; /* the input with this mask filled, decoded */
+} RfFill;
+
+typedef struct RfFills
+{
+	size_t count; /* masks * top_k */
+	RfFill *fills;
+} RfFills;
+
+/* *fills [B]: for each mask in order, the top_k tokens, best first. */
+extern RfCode rf_run_fill_mask(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
+							   int32_t top_k, RfFills **fills, RfError *err);
+
+/*
+ * Encoded rows straight to the last hidden state, for whoever batches by himself: rows are
+ * concatenated without padding. *hidden [tokens,H] belongs to the session until its next call.
+ */
+typedef struct RfBatch
+{
+	size_t rows;				   /* B */
+	const uint32_t *row_start;	   /* [B+1] first token of each row; [B] is the number of tokens */
+	const int32_t *input_ids;	   /* [tokens] 0 .. V-1 */
+	const int32_t *token_type_ids; /* [tokens] 0 .. type_vocab_size-1 */
+} RfBatch;
+
+extern RfCode rf_session_forward(RfSession *session, const RfBatch *batch, const float **hidden,
+								 RfError *err);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * kernels.h - sets of compute kernels and which of them this machine can run.
+ *
+ * A set is one table of functions (its rows are in src/kernels/dispatch.h) chosen at run time. Every set gives
+ * results that don't depend on what else is in the batch.
+ */
+#ifndef RF_KERNELS_H
+#define RF_KERNELS_H
+
+#include "rf/status.h"
+
+typedef struct RfKernels RfKernels;
+
+/*
+ * name: "auto" or one of rf_kernels_status()'s. RF_INVALID for a name nobody knows, listing those
+ * there are; RF_UNSUPPORTED, saying why, for one this machine can't run.
+ */
+extern RfCode rf_kernels_choose(const char *name, const RfKernels **kernels, RfError *err);
+extern const char *rf_kernels_name(const RfKernels *kernels);
+
+typedef struct RfKernelsStatus
+{
+	const char *name;
+	bool available;
+	bool automatic;		/* what "auto" means on this machine */
+	const char *reason; /* why it is not available, else what it uses */
+} RfKernelsStatus;
+
+/* The i-th known set; false when there are no more. */
+extern bool rf_kernels_status(size_t i, RfKernelsStatus *status);
+
+#endif

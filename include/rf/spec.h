@@ -1,0 +1,155 @@
+/*
+ * spec.h - what a model directory says besides its weights: architecture, sizes, labels, tokenizer
+ * options, pooling; and which parameters such a model must have.
+ */
+#ifndef RF_SPEC_H
+#define RF_SPEC_H
+
+#include "rf/memory.h"
+#include "rf/tensor.h"
+#include "rf/tokenizer.h"
+
+typedef enum RfTask
+{
+	RF_TASK_ENCODER,				 /* RoFormerModel */
+	RF_TASK_MASKED_LM,				 /* RoFormerForMaskedLM */
+	RF_TASK_SEQUENCE_CLASSIFICATION, /* RoFormerForSequenceClassification */
+	RF_TASK_TOKEN_CLASSIFICATION,	 /* RoFormerForTokenClassification */
+	RF_TASK_QUESTION_ANSWERING,		 /* RoFormerForQuestionAnswering */
+	RF_TASK_MULTIPLE_CHOICE,		 /* RoFormerForMultipleChoice */
+	RF_TASK_CAUSAL_LM				 /* RoFormerForCausalLM */
+} RfTask;
+
+/* "sequence classification", ... as used in messages and in the models view */
+extern const char *rf_task_name(RfTask task);
+
+typedef enum RfActivation
+{
+	RF_ACT_GELU,	  /* x * (1 + erf(x / sqrt 2)) / 2 */
+	RF_ACT_GELU_TANH, /* gelu_new, gelu_pytorch_tanh */
+	RF_ACT_GELU_FAST,
+	RF_ACT_QUICK_GELU,
+	RF_ACT_GELU_10,
+	RF_ACT_RELU,
+	RF_ACT_RELU6,
+	RF_ACT_SILU,
+	RF_ACT_TANH,
+	RF_ACT_SIGMOID,
+	RF_ACT_LINEAR,
+	RF_ACT_MISH,
+	RF_ACT_LEAKY_RELU, /* slope 0.01 */
+	RF_ACT_RELU2,
+	RF_ACT_SELU,
+	RF_ACT_LAPLACE,
+	RF_ACT_GELU_ACCURATE
+} RfActivation;
+
+typedef enum RfProblem
+{
+	RF_PROBLEM_SINGLE_LABEL, /* softmax */
+	RF_PROBLEM_MULTI_LABEL,	 /* sigmoid */
+	RF_PROBLEM_REGRESSION	 /* the logit itself */
+} RfProblem;
+
+typedef enum RfPooling
+{
+	RF_POOL_CLS,
+	RF_POOL_MEAN, /* over all tokens, [CLS] and [SEP] included */
+	RF_POOL_MAX,
+	RF_POOL_POOLER /* activation(dense(row 0)); models with a pooler only */
+} RfPooling;
+
+/* config.json; plain data, copied into the image as it is */
+typedef struct RfConfig
+{
+	RfTask task;
+	int32_t vocab_size;				 /* V */
+	int32_t embedding_size;			 /* E */
+	int32_t hidden_size;			 /* H */
+	int32_t num_hidden_layers;		 /* L */
+	int32_t num_attention_heads;	 /* N */
+	int32_t intermediate_size;		 /* I */
+	int32_t type_vocab_size;
+	int32_t max_position_embeddings; /* what the reference limits itself to; RoPE is computed */
+	int32_t num_labels;				 /* C; 0 for models without labels */
+	int32_t pad_token_id;
+	int32_t bos_token_id; /* -1: none */
+	int32_t eos_token_id; /* -1: none */
+	double layer_norm_eps;
+	RfActivation hidden_act;
+	RfActivation pooler_act;
+	RfProblem problem;
+	bool rotary_value;
+	bool is_decoder;
+	bool add_cross_attention;
+	bool tie_word_embeddings;
+	bool rms_norm;	 /* RoFormer-V2: norms without weights */
+	bool use_bias;	 /* false in RoFormer-V2 */
+	bool has_pooler; /* set by rf_spec_match from the tensors */
+	RfPooling pooling;		  /* default of embed() */
+	bool normalize_embedding; /* L2-normalise what embed() returns */
+} RfConfig;
+
+typedef struct RfFile
+{
+	const char *name;
+	const char *data;
+	size_t size;
+} RfFile;
+
+/* The files of a model directory that are read and stored beside the weights. */
+typedef struct RfFileRule
+{
+	const char *name; /* "config.json", "1_Pooling/config.json", ... */
+	bool required;
+	size_t limit; /* bytes */
+} RfFileRule;
+
+extern const RfFileRule rf_model_files[];
+extern const size_t rf_model_files_count;
+
+typedef struct RfSpec
+{
+	char architecture[64];
+	RfConfig config;
+	const char *const *labels; /* [C] UTF-8; "LABEL_0", ... where the file names none */
+	RfTokenizerOptions tokenizer;
+	RfFile vocab; /* vocab.txt, not copied: the caller keeps the files */
+} RfSpec;
+
+/*
+ * Parses and checks the files (sizes multiply without overflow, heads divide the hidden size, head
+ * size is even, at most 4096 layers, ...). Everything but vocab lives in arena. RF_CORRUPT for
+ * broken or absurd values, RF_UNSUPPORTED for what is no RoFormer model.
+ */
+extern RfCode rf_spec_parse(const RfFile *files, size_t count, RfArena *arena, RfSpec *spec,
+							RfError *err);
+
+/* A tensor the model needs, under its canonical name (with "roformer." where a class has a head). */
+typedef struct RfParameter
+{
+	const char *name;
+	int rank;
+	uint64_t shape[2];
+	size_t source; /* index among the tensors given to rf_spec_match */
+} RfParameter;
+
+typedef struct RfMatch
+{
+	RfParameter *parameters; /* [count], in order of their names (byte order) */
+	size_t count;
+	uint64_t total;				  /* elements of all parameters: the model's size */
+	const char *const *unexpected; /* [unexpected_count] tensors that are not used */
+	size_t unexpected_count;
+} RfMatch;
+
+/*
+ * Assigns tensors (sorted or not) to the parameters the spec calls for, by the naming rules of
+ * checkpoints (prefix "roformer." present or not, gamma/beta, tied decoder). Sets has_pooler.
+ * RF_CORRUPT when any is missing or misshapen or has a type that is no weight; the detail lists
+ * missing, misshapen and unexpected ones.
+ */
+extern RfCode rf_spec_match(RfSpec *spec, const RfTensorDesc *tensors, size_t count,
+							RfArena *arena, RfMatch *match, RfError *err);
+
+#endif
