@@ -11,6 +11,28 @@
 
 typedef struct RfKernels RfKernels;
 
+/* Element-wise functions a set has a row for. */
+typedef enum RfActivation
+{
+	RF_ACT_GELU,	  /* x * (1 + erf(x / sqrt 2)) / 2 */
+	RF_ACT_GELU_TANH, /* gelu_new, gelu_pytorch_tanh */
+	RF_ACT_GELU_FAST,
+	RF_ACT_QUICK_GELU,
+	RF_ACT_GELU_10,
+	RF_ACT_RELU,
+	RF_ACT_RELU6,
+	RF_ACT_SILU,
+	RF_ACT_TANH,
+	RF_ACT_SIGMOID,
+	RF_ACT_LINEAR,
+	RF_ACT_MISH,
+	RF_ACT_LEAKY_RELU, /* slope 0.01 */
+	RF_ACT_RELU2,
+	RF_ACT_SELU,
+	RF_ACT_LAPLACE,
+	RF_ACT_GELU_ACCURATE
+} RfActivation;
+
 /*
  * name: "auto" or one of rf_kernels_status()'s. RF_INVALID for a name nobody knows, listing those
  * there are; RF_UNSUPPORTED, saying why, for one this machine can't run.

@@ -5,6 +5,7 @@
 #ifndef RF_SPEC_H
 #define RF_SPEC_H
 
+#include "rf/kernels.h"
 #include "rf/memory.h"
 #include "rf/tensor.h"
 #include "rf/tokenizer.h"
@@ -22,27 +23,6 @@ typedef enum RfTask
 
 /* "sequence classification", ... as used in messages and in the models view */
 extern const char *rf_task_name(RfTask task);
-
-typedef enum RfActivation
-{
-	RF_ACT_GELU,	  /* x * (1 + erf(x / sqrt 2)) / 2 */
-	RF_ACT_GELU_TANH, /* gelu_new, gelu_pytorch_tanh */
-	RF_ACT_GELU_FAST,
-	RF_ACT_QUICK_GELU,
-	RF_ACT_GELU_10,
-	RF_ACT_RELU,
-	RF_ACT_RELU6,
-	RF_ACT_SILU,
-	RF_ACT_TANH,
-	RF_ACT_SIGMOID,
-	RF_ACT_LINEAR,
-	RF_ACT_MISH,
-	RF_ACT_LEAKY_RELU, /* slope 0.01 */
-	RF_ACT_RELU2,
-	RF_ACT_SELU,
-	RF_ACT_LAPLACE,
-	RF_ACT_GELU_ACCURATE
-} RfActivation;
 
 typedef enum RfProblem
 {
