@@ -1,9 +1,40 @@
 # roformer: RoFormer models inside PostgreSQL.
 #
-#   make quickstart    install what is needed, build, run the main job on bundled models and rows
-#   make check         the same set-up, then every test
-#   make deps          install the distribution's packages, nothing else
+#   make quickstart         install what is needed, build, run the main job on bundled models and real rows
+#   make check              the same set-up, then every test; SUITE="unit sql" or make check-sql for some
+#   make deps               install the distribution's packages, nothing else
 #   make && make install    build and install for the PostgreSQL that pg_config belongs to
+#   make installcheck       SQL tests against a running server that has the extension
+
+OWN_GOALS = deps quickstart quickstart-stop check check-% bench bench-%
+
+ifneq (,$(filter $(OWN_GOALS),$(MAKECMDGOALS)))
+
+# Goals that need no PostgreSQL when make starts: scripts install it, then call make for the goals below.
+
+.PHONY: $(MAKECMDGOALS)
+
+deps:
+	@test/deps.sh
+quickstart:
+	@demo/quickstart.sh
+quickstart-stop:
+	@demo/quickstart.sh stop
+check:
+	@test/run $(SUITE)
+$(filter check-%,$(MAKECMDGOALS)): check-%:
+	@test/run $*
+bench:
+	@bench/run
+$(filter bench-%,$(MAKECMDGOALS)): bench-%:
+	@bench/run $*
+
+ifneq (,$(filter-out $(OWN_GOALS),$(MAKECMDGOALS)))
+$(filter-out $(OWN_GOALS),$(MAKECMDGOALS)):
+	@$(MAKE) $@
+endif
+
+else
 
 MODULE_big = roformer
 EXTENSION = roformer
@@ -19,8 +50,14 @@ SQL_PARTS = $(sort $(wildcard sql/parts/*.sql))
 
 # No contraction of a*b+c into fma behind the source's back: results must not depend on the compiler.
 ENGINE_CFLAGS = -std=gnu11 -O3 -ffp-contract=off -fno-math-errno -Wall -Wextra -Wmissing-prototypes -Wno-declaration-after-statement
+ENGINE_LIBS = -ljansson -lutf8proc -lm -ldl
 PG_CPPFLAGS = -I$(srcdir)/include -MMD -MP
-SHLIB_LINK = -ljansson -lutf8proc -lm -ldl
+SHLIB_LINK = $(ENGINE_LIBS)
+
+REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
+REGRESS_OPTS = --inputdir=test
+export ROFORMER_GOLDEN ?= $(CURDIR)/test/golden/data
+export ROFORMER_DEMO ?= $(CURDIR)/demo/data
 
 EXTRA_CLEAN = sql/roformer--1.0.sql $(OBJS:.o=.d) build
 
@@ -33,6 +70,10 @@ PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 else
 srcdir = .
+all install installcheck:
+	@echo "roformer: no $(PG_CONFIG) here: run 'make deps', or set PG_CONFIG" >&2; exit 1
+clean:
+	rm -rf $(MODULE_big).so $(OBJS) $(EXTRA_CLEAN)
 endif
 
 $(ENGINE_OBJS): override CFLAGS := $(filter-out -O%,$(CFLAGS)) $(ENGINE_CFLAGS)
@@ -40,4 +81,22 @@ $(ENGINE_OBJS): override CFLAGS := $(filter-out -O%,$(CFLAGS)) $(ENGINE_CFLAGS)
 sql/roformer--1.0.sql: $(SQL_PARTS)
 	cat $^ > $@
 
+# The bundled models lie below the extension's directory, where load_model looks for relative paths.
+MODEL_FILES = $(sort $(wildcard $(addprefix models/*/,config.json vocab.txt tokenizer_config.json \
+	special_tokens_map.json model.safetensors modules.json 1_Pooling/config.json README.md)))
+
+.PHONY: install-models uninstall-models
+install: install-models
+install-models:
+	@for file in $(MODEL_FILES); do \
+		install -D -m 644 "$$file" "$(DESTDIR)$(datadir)/extension/roformer/$$file" || exit 1; \
+	done
+uninstall: uninstall-models
+uninstall-models:
+	rm -rf '$(DESTDIR)$(datadir)/extension/roformer'
+
+include test/programs.mk
+
 -include $(OBJS:.o=.d)
+
+endif

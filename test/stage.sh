@@ -5,13 +5,16 @@
 #
 #   test/stage.sh DIR
 set -euo pipefail
+umask 022
 dir=$1
 top=$(cd "$(dirname "$0")/.." && pwd)
-pg_config=${PG_CONFIG:-pg_config}
+pg_config=${PG_CONFIG:-$("$top/test/pg_config")}
 bin=$($pg_config --bindir)
 for path in "$bin" "$($pg_config --pkglibdir)" "$($pg_config --sharedir)"; do
 	mkdir -p "$dir$path"
 	cp -aL --no-preserve=ownership "$path/." "$dir$path/"
 done
+# An installed roformer must not be taken for the one under test.
+rm -rf "$dir$($pg_config --sharedir)"/extension/roformer* "$dir$($pg_config --pkglibdir)/roformer.so"
 make -s -C "$top" install DESTDIR="$dir" PG_CONFIG="$pg_config" >/dev/null
 echo "$dir$bin"
