@@ -1,39 +1,88 @@
 /*
  * json.c - jansson behind limits.
+ *
+ * jansson builds the whole tree, some two hundred bytes for the two of an empty array. Values are
+ * therefore counted before it sees the text.
  */
 #include "rf/json.h"
 
 #include <inttypes.h>
 
-RfCode
-rf_json_parse(const char *origin, const char *text, size_t length, json_t **object, RfError *err)
+/* Commas, colons and opening brackets outside strings: no fewer than values less one. */
+static size_t
+count_values(const char *text, size_t length)
+{
+	size_t count = 1;
+	bool in_string = false;
+
+	for (size_t i = 0; i < length; i++)
+	{
+		char c = text[i];
+
+		if (in_string)
+		{
+			if (c == '\\')
+				i++;
+			else if (c == '"')
+				in_string = false;
+		}
+		else if (c == '"')
+			in_string = true;
+		else
+			count += c == ',' || c == ':' || c == '[' || c == '{';
+	}
+	return count;
+}
+
+static RfCode
+parse_value(const char *origin, const char *text, size_t length, json_t **value, RfError *err)
 {
 	json_error_t why;
 
-	*object = NULL;
-	if (length > RF_JSON_MAX_BYTES)
-	{
-		rf_error_set(err, RF_LIMIT, "\"%s\" has %zu bytes of JSON, more than %zu", origin, length,
-					 RF_JSON_MAX_BYTES);
-		return RF_LIMIT;
-	}
-	*object = json_loadb(text, length, JSON_REJECT_DUPLICATES, &why);
-	if (*object == NULL)
+	*value = NULL;
+	RF_FAIL_IF(length > RF_JSON_MAX_BYTES, err, RF_LIMIT,
+			   "\"%s\" has %zu bytes of JSON, more than %zu", origin, length, RF_JSON_MAX_BYTES);
+	RF_FAIL_IF(count_values(text, length) > RF_JSON_MAX_VALUES, err, RF_LIMIT,
+			   "\"%s\" has more than %zu JSON values", origin, RF_JSON_MAX_VALUES);
+	*value = json_loadb(text, length, JSON_REJECT_DUPLICATES, &why);
+	if (*value == NULL && (json_error_code(&why) == json_error_out_of_memory || why.text[0] == '\0'))
+		return rf_error_memory(err, length);
+	if (*value == NULL)
 	{
 		rf_error_set(err, RF_CORRUPT, "\"%s\" is not valid JSON", origin);
 		rf_error_detail(err, "Line %d, column %d: %s.", why.line, why.column, why.text);
 		rf_error_origin(err, origin, (uint64_t) why.position);
 		return RF_CORRUPT;
 	}
-	if (!json_is_object(*object))
-	{
-		json_decref(*object);
-		*object = NULL;
-		rf_error_set(err, RF_CORRUPT, "\"%s\" is not a JSON object", origin);
-		rf_error_origin(err, origin, 0);
-		return RF_CORRUPT;
-	}
 	return RF_OK;
+}
+
+/* Gives back what is not of the type that was asked for. */
+static RfCode
+require_type(const char *origin, json_t **value, json_type type, const char *wanted, RfError *err)
+{
+	if (json_typeof(*value) == type)
+		return RF_OK;
+	json_decref(*value);
+	*value = NULL;
+	rf_error_set(err, RF_CORRUPT, "\"%s\" is not a JSON %s", origin, wanted);
+	rf_error_origin(err, origin, 0);
+	return RF_CORRUPT;
+}
+
+RfCode
+rf_json_parse(const char *origin, const char *text, size_t length, json_t **object, RfError *err)
+{
+	RF_TRY(parse_value(origin, text, length, object, err));
+	return require_type(origin, object, JSON_OBJECT, "object", err);
+}
+
+RfCode
+rf_json_parse_array(const char *origin, const char *text, size_t length, json_t **array,
+					RfError *err)
+{
+	RF_TRY(parse_value(origin, text, length, array, err));
+	return require_type(origin, array, JSON_ARRAY, "array", err);
 }
 
 static const json_t *

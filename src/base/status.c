@@ -8,12 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Formats into a fixed buffer; what does not fit ends in "..." at a UTF-8 character boundary. */
+/* What does not fit (length is what snprintf returned) ends in "..." at a UTF-8 boundary. */
 static void
-format_clipped(char *buffer, size_t size, const char *fmt, va_list args)
+clip(char *buffer, size_t size, int length)
 {
-	int length = vsnprintf(buffer, size, fmt, args);
-
 	if (length < 0)
 		buffer[0] = '\0';
 	else if ((size_t) length >= size)
@@ -24,6 +22,12 @@ format_clipped(char *buffer, size_t size, const char *fmt, va_list args)
 			end--;
 		memcpy(buffer + end, "...", 4);
 	}
+}
+
+static void
+format_clipped(char *buffer, size_t size, const char *fmt, va_list args)
+{
+	clip(buffer, size, vsnprintf(buffer, size, fmt, args));
 }
 
 static void
@@ -81,7 +85,8 @@ rf_error_origin(RfError *err, const char *origin, uint64_t offset)
 {
 	if (err == NULL)
 		return;
-	snprintf(err->origin, sizeof(err->origin), "%s", origin);
+	clip(err->origin, sizeof(err->origin),
+		 snprintf(err->origin, sizeof(err->origin), "%s", origin));
 	err->offset = offset;
 }
 
