@@ -10,13 +10,11 @@
 
 #include "postgres.h"
 
-#define ROFORMER_CACHE_NAME_LENGTH NAMEDATALEN
-
 typedef struct RoformerCacheKey
 {
 	Oid database;
-	int32 precision;		 /* RfPrecision */
-	char kernels[16];		 /* rf_kernels_name; the weights are packed for it */
+	int32 precision;  /* RfPrecision */
+	char kernels[16]; /* rf_kernels_name; the weights are packed for it */
 	uint8 digest[32];
 } RoformerCacheKey; /* no padding: compared with memcmp after being zeroed */
 
@@ -37,16 +35,30 @@ typedef struct RoformerLoader
 } RoformerLoader;
 
 /*
- * Pins the image under key, loading it if need be; name is only for the cache view. Waits, and can
- * be cancelled, while another backend loads it. ERROR 53200 when it can't fit roformer.cache_size.
- * The pin belongs to owner: it is released when that memory context is reset or deleted.
+ * Pins the image under key, loading it if need be; name is only for the cache view and messages.
+ * Waits, and can be cancelled, while another backend loads it. ERROR 53200 when it can't fit
+ * roformer.cache_size. The pin belongs to owner: it is released when that memory context is reset
+ * or deleted.
  */
 extern RoformerPin *roformer_cache_acquire(const RoformerCacheKey *key, const char *name,
 										   const RoformerLoader *loader, MemoryContext owner);
 extern void roformer_cache_release(RoformerPin *pin);
 
-/* Forgets all images of this database with that digest; a pinned one goes when its last pin does. */
+/*
+ * Forgets all images of this database with that digest, also one that is being loaded; a pinned
+ * one goes when its last pin does. Never throws. Returns how many there were.
+ */
 extern int roformer_cache_forget(Oid database, const uint8 *digest);
+
+/* The same, but lets a load in progress finish: nothing is wrong with that content. */
+extern int roformer_cache_evict(Oid database, const uint8 *digest);
+
+/*
+ * Forgets the images of the current database for which gone(name, digest) is true: the private
+ * copies of this backend and, if shared is true, the shared ones as well. gone may throw.
+ */
+typedef bool (*RoformerGone)(const char *name, const uint8 *digest);
+extern void roformer_cache_sweep(RoformerGone gone, bool shared);
 
 /* Is there a shared cache (preloaded and cache_size > 0)? */
 extern bool roformer_cache_is_shared(void);
