@@ -7,6 +7,7 @@
 
 #include "pg/cache.h"
 #include "pg/catalog.h"
+#include "pg/session.h"
 #include "pg/support.h"
 
 PG_MODULE_MAGIC;
@@ -19,4 +20,5 @@ _PG_init(void)
 	roformer_settings_define();
 	roformer_catalog_init();
 	roformer_cache_init();
+	roformer_session_init();
 }

@@ -48,6 +48,8 @@ typedef struct RoformerModel
  * there is none.
  */
 extern RoformerModel *roformer_catalog_lookup(const char *name);
+/* The same; NULL when there is none. */
+extern RoformerModel *roformer_catalog_find(const char *name);
 
 /* ERROR 42501 unless the current user may compute with the model (owner, superuser, granted). */
 extern void roformer_catalog_check_use(const RoformerModel *model);

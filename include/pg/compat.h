@@ -6,6 +6,8 @@
 
 #include "postgres.h"
 
+#include "utils/wait_event.h"
+
 #if PG_VERSION_NUM < 150000
 #error "roformer needs PostgreSQL 15 or newer"
 #endif

@@ -30,4 +30,6 @@ extern RoformerSession *roformer_session_open(const char *name, MemoryContext co
 /* The label in the server's encoding: set_model_option's, else the model's own. */
 extern const char *roformer_session_label(const RoformerSession *session, int32 label);
 
+extern void roformer_session_init(void); /* _PG_init: makes caches forget what the catalog drops */
+
 #endif

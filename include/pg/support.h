@@ -65,8 +65,11 @@ extern int roformer_cache_size; /* MB, roformer.cache_size */
 extern char *roformer_kernels;	/* roformer.kernels */
 extern int roformer_precision;	/* roformer.precision: RoformerPrecisionSetting */
 extern int roformer_max_length; /* tokens, 0: the model's own; roformer.max_length */
-extern int roformer_overflow;	/* RfOverflow; roformer.overflow */
+extern int roformer_overflow;	/* RfOverflow, ROFORMER_OVERFLOW_UNSET; roformer.overflow */
 extern int roformer_batch_tokens;
+
+/* Nobody gave roformer.overflow a value: the model's option counts, then truncate. */
+#define ROFORMER_OVERFLOW_UNSET (-1)
 
 typedef enum RoformerPrecisionSetting
 {
