@@ -14,10 +14,16 @@
 
 typedef struct RfCheckpoint RfCheckpoint;
 
+/* The largest model the spec allows has 4096 layers of 26 tensors. */
+#define RF_MAX_TENSORS ((size_t) 256 * 1024)
+
+/* Each shard is an open file; a server process may have about a thousand. */
+#define RF_MAX_SHARDS 256
+
 /*
  * Reads the file name (a plain name or a relative path without "..") below directory whole, with a
  * terminating NUL behind length bytes. Only regular files. RF_NOT_FOUND when there is none, RF_LIMIT
- * when it has more than limit bytes.
+ * when it has more than limit bytes, RF_INVALID for such a name or something that is no file.
  */
 extern RfCode rf_directory_read(const char *directory, const char *name, size_t limit,
 								RfArena *arena, char **data, size_t *length, RfError *err);
@@ -30,11 +36,17 @@ extern RfCode rf_checkpoint_open(const char *directory, RfMemory memory, RfCheck
 								 RfError *err);
 extern void rf_checkpoint_close(RfCheckpoint *checkpoint); /* NULL is fine */
 
-/* Tensors in order of their names (byte order); they live as long as the checkpoint. */
+/*
+ * Tensors in order of their names (byte order); they live as long as the checkpoint, one behind the
+ * other: rf_checkpoint_tensor(checkpoint, 0) is the array of all.
+ */
 extern size_t rf_checkpoint_count(const RfCheckpoint *checkpoint);
 extern const RfTensorDesc *rf_checkpoint_tensor(const RfCheckpoint *checkpoint, size_t index);
 
-/* Reads rows [first, first + rows) of a tensor into buffer, which has exactly their bytes. */
+/*
+ * Reads rows [first, first + rows) of a tensor into buffer, which has exactly their bytes.
+ * RF_INVALID for rows outside the tensor, RF_CORRUPT when the file has become shorter.
+ */
 extern RfCode rf_checkpoint_read(RfCheckpoint *checkpoint, size_t index, uint64_t first,
 								 uint64_t rows, void *buffer, RfError *err);
 
