@@ -78,6 +78,12 @@ endif
 
 $(ENGINE_OBJS): override CFLAGS := $(filter-out -O%,$(CFLAGS)) $(ENGINE_CFLAGS)
 
+# Opened when first asked for, never linked: the serial build, by the path it has where this is built, if any.
+OPENBLAS_PATH ?= $(wildcard /usr/lib/$(shell $(CC) -print-multiarch)/openblas-serial/libopenblas.so.0)
+ifneq (,$(OPENBLAS_PATH))
+src/kernels/blas/library_blas.o: override CPPFLAGS += -DRF_OPENBLAS_PATH='"$(OPENBLAS_PATH)"'
+endif
+
 sql/roformer--1.0.sql: $(SQL_PARTS)
 	cat $^ > $@
 
