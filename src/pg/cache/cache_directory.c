@@ -77,7 +77,7 @@ typedef struct CacheEntry
 	ConditionVariable changed; /* broadcast when LOADING ends */
 } CacheEntry;
 
-struct RoformerDirectory
+struct RoformerCacheDirectory
 {
 	RoformerRegion region;
 	/* hash of the key of each entry that lookups may see, else 0: 1 KB to search instead of 30 */
@@ -85,22 +85,22 @@ struct RoformerDirectory
 	CacheEntry entries[ROFORMER_CACHE_ENTRIES];
 };
 
-static RoformerDirectory *directory = NULL; /* NULL: no shared cache */
+static RoformerCacheDirectory *directory = NULL; /* NULL: no shared cache */
 static LWLock *directory_lock;
 static char *region_start;
 
 /* ---- creation -------------------------------------------------------------------------------- */
 
 Size
-roformer_directory_size(void)
+roformer_entries_size(void)
 {
-	return sizeof(RoformerDirectory);
+	return sizeof(RoformerCacheDirectory);
 }
 
 void
-roformer_directory_create(RoformerDirectory *created, uint64 region_size)
+roformer_entries_create(RoformerCacheDirectory *created, uint64 region_size)
 {
-	memset(created, 0, sizeof(RoformerDirectory));
+	memset(created, 0, sizeof(RoformerCacheDirectory));
 	roformer_region_init(&created->region, region_size);
 	for (int i = 0; i < ROFORMER_CACHE_ENTRIES; i++)
 	{
@@ -114,7 +114,7 @@ roformer_directory_create(RoformerDirectory *created, uint64 region_size)
 }
 
 void
-roformer_directory_attach(RoformerDirectory *attached, char *region, LWLock *lock)
+roformer_entries_attach(RoformerCacheDirectory *attached, char *region, LWLock *lock)
 {
 	directory = attached;
 	region_start = region;
@@ -418,7 +418,7 @@ report_full(const char *name)
 }
 
 int
-roformer_directory_pin(const RoformerCacheKey *key, const char *name, bool *load)
+roformer_entry_pin(const RoformerCacheKey *key, const char *name, bool *load)
 {
 	uint64 hash = hash_key(key);
 	CacheOwner owner;
@@ -471,7 +471,7 @@ report_too_small(const char *name, uint64 size, uint64 pinned)
 
 /* Memory for a claimed entry's image, or ERROR 53200. */
 void *
-roformer_directory_place(int index, const char *name, size_t size)
+roformer_entry_place(int index, const char *name, size_t size)
 {
 	CacheEntry *entry = &directory->entries[index];
 	uint64 pinned = 0;
@@ -495,7 +495,7 @@ roformer_directory_place(int index, const char *name, size_t size)
 
 /* The image is complete: others may use it. The loader keeps the pin it claimed the entry with. */
 void
-roformer_directory_publish(int index)
+roformer_entry_publish(int index)
 {
 	CacheEntry *entry = &directory->entries[index];
 
@@ -508,7 +508,7 @@ roformer_directory_publish(int index)
 
 /* The load failed: nothing is left of it, and one of those who wait may try. */
 void
-roformer_directory_abandon(int index)
+roformer_entry_abandon(int index)
 {
 	CacheEntry *entry = &directory->entries[index];
 
@@ -519,7 +519,7 @@ roformer_directory_abandon(int index)
 }
 
 const void *
-roformer_directory_image(int index, size_t *size)
+roformer_entry_image(int index, size_t *size)
 {
 	*size = directory->entries[index].size;
 	return region_start + directory->entries[index].offset;
@@ -528,7 +528,7 @@ roformer_directory_image(int index, size_t *size)
 /* ---- letting go ------------------------------------------------------------------------------ */
 
 void
-roformer_directory_unpin(int index)
+roformer_entry_unpin(int index)
 {
 	CacheEntry *entry = &directory->entries[index];
 	bool last_of_doomed;
@@ -557,7 +557,7 @@ forget_entry(CacheEntry *entry)
 }
 
 int
-roformer_directory_forget(Oid database, const uint8 *digest, bool loading_too)
+roformer_entries_forget(Oid database, const uint8 *digest, bool loading_too)
 {
 	int forgotten = 0;
 
@@ -580,7 +580,7 @@ roformer_directory_forget(Oid database, const uint8 *digest, bool loading_too)
 /* ---- the cache view -------------------------------------------------------------------------- */
 
 int
-roformer_directory_list(RoformerCacheRow *rows)
+roformer_entries_list(RoformerCacheRow *rows)
 {
 	int count = 0;
 

@@ -52,9 +52,9 @@ roformer_cache_release(RoformerPin *pin)
 	pin->state = PIN_NOTHING;
 	dlist_delete(&pin->node);
 	if (state == PIN_LOADING)
-		roformer_directory_abandon(pin->entry);
+		roformer_entry_abandon(pin->entry);
 	else if (state == PIN_SHARED)
-		roformer_directory_unpin(pin->entry);
+		roformer_entry_unpin(pin->entry);
 	else
 		roformer_local_unpin(pin->local);
 }
@@ -98,7 +98,7 @@ load_shared(RoformerPin *pin, const char *name, const RoformerLoader *loader)
 	PG_TRY();
 	{
 		size_t size = loader->size(loader->context);
-		void *memory = roformer_directory_place(pin->entry, name, size);
+		void *memory = roformer_entry_place(pin->entry, name, size);
 
 		loader->fill(loader->context, memory, size);
 	}
@@ -108,7 +108,7 @@ load_shared(RoformerPin *pin, const char *name, const RoformerLoader *loader)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	roformer_directory_publish(pin->entry);
+	roformer_entry_publish(pin->entry);
 	pin->state = PIN_SHARED;
 }
 
@@ -122,7 +122,7 @@ roformer_cache_acquire(const RoformerCacheKey *key, const char *name, const Rofo
 	{
 		bool load;
 
-		pin->entry = roformer_directory_pin(key, name, &load);
+		pin->entry = roformer_entry_pin(key, name, &load);
 		hold(pin, load ? PIN_LOADING : PIN_SHARED);
 		if (load)
 			load_shared(pin, name, loader);
@@ -139,7 +139,7 @@ const void *
 roformer_pin_image(const RoformerPin *pin, size_t *size)
 {
 	Assert(pin->state == PIN_SHARED || pin->state == PIN_LOCAL);
-	return pin->state == PIN_SHARED ? roformer_directory_image(pin->entry, size)
+	return pin->state == PIN_SHARED ? roformer_entry_image(pin->entry, size)
 									: roformer_local_image(pin->local, size);
 }
 
@@ -149,7 +149,7 @@ roformer_cache_forget(Oid database, const uint8 *digest)
 	int forgotten = roformer_local_forget(database, digest);
 
 	if (roformer_cache_is_shared())
-		forgotten += roformer_directory_forget(database, digest, true);
+		forgotten += roformer_entries_forget(database, digest, true);
 	return forgotten;
 }
 
@@ -159,7 +159,7 @@ roformer_cache_evict(Oid database, const uint8 *digest)
 	int evicted = roformer_local_forget(database, digest);
 
 	if (roformer_cache_is_shared())
-		evicted += roformer_directory_forget(database, digest, false);
+		evicted += roformer_entries_forget(database, digest, false);
 	return evicted;
 }
 
@@ -176,7 +176,7 @@ roformer_cache_sweep(RoformerGone gone, bool shared)
 	rows = palloc((count + ROFORMER_CACHE_ENTRIES) * sizeof(RoformerCacheRow));
 	count = roformer_local_list(rows, count);
 	if (shared)
-		count += roformer_directory_list(rows + count);
+		count += roformer_entries_list(rows + count);
 	for (int i = 0; i < count; i++)
 	{
 		if (rows[i].key.database == MyDatabaseId && gone(rows[i].name, rows[i].key.digest))

@@ -38,7 +38,7 @@ extern uint64 roformer_region_used(const RoformerRegion *region);
 
 /* ---- cache_directory.c: which images are there, and for whom --------------------------------- */
 
-typedef struct RoformerDirectory RoformerDirectory;
+typedef struct RoformerCacheDirectory RoformerCacheDirectory;
 
 /* One image as the cache view shows it. */
 typedef struct RoformerCacheRow
@@ -54,23 +54,23 @@ typedef struct RoformerCacheRow
 	bool shared;
 } RoformerCacheRow;
 
-extern Size roformer_directory_size(void);
-extern void roformer_directory_create(RoformerDirectory *directory, uint64 region_size);
-extern void roformer_directory_attach(RoformerDirectory *directory, char *region, LWLock *lock);
+extern Size roformer_entries_size(void);
+extern void roformer_entries_create(RoformerCacheDirectory *directory, uint64 region_size);
+extern void roformer_entries_attach(RoformerCacheDirectory *directory, char *region, LWLock *lock);
 
 /*
  * Pins the entry of key and returns its index. *load: the caller has claimed it and must place and
  * fill the image, then publish or abandon it.
  */
-extern int roformer_directory_pin(const RoformerCacheKey *key, const char *name, bool *load);
-extern void *roformer_directory_place(int entry, const char *name, size_t size);
-extern void roformer_directory_publish(int entry);
-extern void roformer_directory_abandon(int entry);
-extern void roformer_directory_unpin(int entry);
-extern const void *roformer_directory_image(int entry, size_t *size);
-extern int roformer_directory_forget(Oid database, const uint8 *digest, bool loading_too);
+extern int roformer_entry_pin(const RoformerCacheKey *key, const char *name, bool *load);
+extern void *roformer_entry_place(int entry, const char *name, size_t size);
+extern void roformer_entry_publish(int entry);
+extern void roformer_entry_abandon(int entry);
+extern void roformer_entry_unpin(int entry);
+extern const void *roformer_entry_image(int entry, size_t *size);
+extern int roformer_entries_forget(Oid database, const uint8 *digest, bool loading_too);
 /* At most ROFORMER_CACHE_ENTRIES rows. */
-extern int roformer_directory_list(RoformerCacheRow *rows);
+extern int roformer_entries_list(RoformerCacheRow *rows);
 
 /* ---- cache_local.c: copies of this backend alone --------------------------------------------- */
 

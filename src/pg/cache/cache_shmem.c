@@ -36,7 +36,7 @@ request_shmem(void)
 		previous_request_hook();
 	if (roformer_cache_size == 0)
 		return;
-	RequestAddinShmemSpace(MAXALIGN(roformer_directory_size()));
+	RequestAddinShmemSpace(MAXALIGN(roformer_entries_size()));
 	RequestAddinShmemSpace(add_size(region_size(), REGION_ALIGNMENT));
 	RequestNamedLWLockTranche(TRANCHE, 1);
 }
@@ -44,7 +44,7 @@ request_shmem(void)
 static void
 startup_shmem(void)
 {
-	RoformerDirectory *directory;
+	RoformerCacheDirectory *directory;
 	char *region;
 	bool found;
 
@@ -54,13 +54,13 @@ startup_shmem(void)
 		return;
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	directory = ShmemInitStruct("roformer cache directory", roformer_directory_size(), &found);
+	directory = ShmemInitStruct("roformer cache directory", roformer_entries_size(), &found);
 	if (!found)
-		roformer_directory_create(directory, region_size());
+		roformer_entries_create(directory, region_size());
 	region =
 		ShmemInitStruct("roformer cache region", add_size(region_size(), REGION_ALIGNMENT), &found);
-	roformer_directory_attach(directory, (char *) TYPEALIGN(REGION_ALIGNMENT, region),
-							  &GetNamedLWLockTranche(TRANCHE)->lock);
+	roformer_entries_attach(directory, (char *) TYPEALIGN(REGION_ALIGNMENT, region),
+							&GetNamedLWLockTranche(TRANCHE)->lock);
 	LWLockRelease(AddinShmemInitLock);
 }
 

@@ -63,7 +63,7 @@ roformer_cache_entries(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	count = roformer_local_list(rows, count);
 	if (roformer_cache_is_shared())
-		count += roformer_directory_list(rows + count);
+		count += roformer_entries_list(rows + count);
 	for (int i = 0; i < count; i++)
 		put_row(result, &rows[i], sees_all);
 	return (Datum) 0;
