@@ -1,0 +1,130 @@
+/*
+ * fn_array.c - arrays as results: numbers without a detour over Datums, and composites.
+ *
+ * PostgreSQL's arrays have at most MaxArraySize elements; more (the vocabulary logits of a very
+ * long text) are an error that names the number, before anything is allocated.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/typcache.h"
+
+#include "pg/fn.h"
+
+/* An array of real with room for its values, which follow the header and the null bitmap. */
+static ArrayType *
+allocate_reals(int dimensions, const int *lengths, const int *lower_bounds, size_t values,
+			   size_t bitmap_bits)
+{
+	size_t header = bitmap_bits > 0 ? ARR_OVERHEAD_WITHNULLS(dimensions, bitmap_bits)
+									: ARR_OVERHEAD_NONULLS(dimensions);
+	size_t size = header + values * sizeof(float4);
+	ArrayType *array;
+
+	if (values > MaxArraySize || bitmap_bits > MaxArraySize)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("result of %zu numbers exceeds the maximum size of an array",
+							   Max(values, bitmap_bits)),
+						errhint("Use a shorter text or a smaller roformer.max_length.")));
+	array = palloc0(size);
+	SET_VARSIZE(array, size);
+	array->ndim = dimensions;
+	array->dataoffset = bitmap_bits > 0 ? header : 0;
+	array->elemtype = FLOAT4OID;
+	memcpy(ARR_DIMS(array), lengths, sizeof(int) * dimensions);
+	memcpy(ARR_LBOUND(array), lower_bounds, sizeof(int) * dimensions);
+	return array;
+}
+
+Datum
+roformer_array_of_reals(const float *values, size_t count)
+{
+	int length = (int) count;
+	int lower_bound = 1;
+	ArrayType *array;
+
+	if (count == 0)
+		return PointerGetDatum(construct_empty_array(FLOAT4OID));
+	array = allocate_reals(1, &length, &lower_bound, count, 0);
+	memcpy(ARR_DATA_PTR(array), values, count * sizeof(float4));
+	return PointerGetDatum(array);
+}
+
+Datum
+roformer_array_of_matrix(const float *values, size_t rows, size_t columns)
+{
+	int lengths[2] = {(int) rows, (int) columns};
+	int lower_bounds[2] = {1, 1};
+	ArrayType *array;
+
+	if (rows == 0 || columns == 0)
+		return PointerGetDatum(construct_empty_array(FLOAT4OID));
+	array = allocate_reals(2, lengths, lower_bounds, rows * columns, 0);
+	memcpy(ARR_DATA_PTR(array), values, rows * columns * sizeof(float4));
+	return PointerGetDatum(array);
+}
+
+Datum
+roformer_array_of_rows(const float *values, size_t columns, const RoformerElements *elements)
+{
+	int lengths[2] = {elements->count, (int) columns};
+	int lower_bounds[2] = {elements->lower_bound, 1};
+	size_t present = 0;
+	size_t cells = (size_t) elements->count * columns;
+	ArrayType *array;
+	bits8 *bitmap;
+
+	for (int i = 0; i < elements->count; i++)
+		present += !elements->nulls[i];
+	if (elements->count == 0)
+		return PointerGetDatum(construct_empty_array(FLOAT4OID));
+	array = allocate_reals(2, lengths, lower_bounds, present * columns,
+						   present == (size_t) elements->count ? 0 : cells);
+	memcpy(ARR_DATA_PTR(array), values, present * columns * sizeof(float4));
+	bitmap = ARR_NULLBITMAP(array);
+	for (size_t cell = 0; bitmap != NULL && cell < cells; cell++)
+	{
+		if (!elements->nulls[cell / columns])
+			bitmap[cell / 8] |= 1 << (cell % 8);
+	}
+	return PointerGetDatum(array);
+}
+
+Datum
+roformer_array_of_ints(const int32 *values, const bool *nulls, size_t count)
+{
+	Datum *datums = palloc(sizeof(Datum) * (count + 1));
+	Datum result;
+
+	for (size_t i = 0; i < count; i++)
+		datums[i] = Int32GetDatum(values[i]);
+	result = roformer_array_of_datums(datums, unconstify(bool *, nulls), (int) count, 1, INT4OID);
+	pfree(datums);
+	return result;
+}
+
+Datum
+roformer_array_of_datums(Datum *values, bool *nulls, int count, int lower_bound, Oid element_type)
+{
+	int16 length;
+	bool by_value;
+	char alignment;
+
+	if (count == 0)
+		return PointerGetDatum(construct_empty_array(element_type));
+	get_typlenbyvalalign(element_type, &length, &by_value, &alignment);
+	return PointerGetDatum(construct_md_array(values, nulls, 1, &count, &lower_bound, element_type,
+											  length, by_value, alignment));
+}
+
+TupleDesc
+roformer_array_row_type(FunctionCallInfo fcinfo)
+{
+	Oid type = get_func_rettype(fcinfo->flinfo->fn_oid);
+	Oid element_type = get_element_type(type);
+
+	return lookup_rowtype_tupdesc(OidIsValid(element_type) ? element_type : type, -1);
+}

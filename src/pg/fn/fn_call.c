@@ -1,0 +1,210 @@
+/*
+ * fn_call.c - one call of an inference function: session, texts in, results out, memory.
+ *
+ * Everything a call needs only while it runs (detoasted and converted arguments, the engine's
+ * arena) lives in one memory context below the caller's; it is deleted at the end, or with its
+ * parent after an error. What the call returns is allocated in the caller's context.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "utils/array.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#include "pg/fn.h"
+
+void
+roformer_call_begin(RoformerCall *call, FunctionCallInfo fcinfo, int options)
+{
+	memset(call, 0, sizeof(*call));
+	call->fcinfo = fcinfo;
+	call->session = roformer_session_of_call(fcinfo);
+	call->scratch =
+		AllocSetContextCreate(CurrentMemoryContext, "roformer call", ALLOCSET_DEFAULT_SIZES);
+	rf_arena_init(&call->arena, roformer_memory(call->scratch));
+	call->run.options = call->session->options;
+	call->run.arena = &call->arena;
+	call->first_option = PG_NARGS() - options;
+}
+
+void
+roformer_call_end(RoformerCall *call)
+{
+	rf_arena_free(&call->arena);
+	MemoryContextDelete(call->scratch);
+}
+
+static void
+read_text(text *value, RoformerText *result)
+{
+	result->source = VARDATA_ANY(value);
+	result->source_length = VARSIZE_ANY_EXHDR(value);
+	result->utf8 =
+		roformer_text_to_utf8(result->source, result->source_length, &result->utf8_length);
+}
+
+/* Makes room for count texts, and as many second texts when the call has them. */
+static void
+begin_inputs(RoformerCall *call, size_t count)
+{
+	call->inputs = palloc0(sizeof(RfInput) * count);
+	call->texts = palloc(sizeof(RoformerText) * count);
+	if (call->first_option > 2)
+		call->pairs = palloc(sizeof(RoformerText) * count);
+}
+
+static void
+add_input(RoformerCall *call, text *first, text *second)
+{
+	RfInput *input = &call->inputs[call->count];
+
+	read_text(first, &call->texts[call->count]);
+	input->text = call->texts[call->count].utf8;
+	input->length = call->texts[call->count].utf8_length;
+	if (second != NULL)
+	{
+		read_text(second, &call->pairs[call->count]);
+		input->pair = call->pairs[call->count].utf8;
+		input->pair_length = call->pairs[call->count].utf8_length;
+	}
+	call->count++;
+}
+
+static void
+read_texts(RoformerCall *call)
+{
+	FunctionCallInfo fcinfo = call->fcinfo;
+	MemoryContext caller = MemoryContextSwitchTo(call->scratch);
+
+	begin_inputs(call, 1);
+	add_input(call, PG_GETARG_TEXT_PP(1), call->first_option > 2 ? PG_GETARG_TEXT_PP(2) : NULL);
+	MemoryContextSwitchTo(caller);
+}
+
+static void
+deconstruct_texts(ArrayType *array, Datum **values, bool **nulls, int *count)
+{
+	if (ARR_NDIM(array) > 1)
+		ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+						errmsg("texts must be given as a one-dimensional array"),
+						errdetail("The array has %d dimensions.", ARR_NDIM(array))));
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, values, nulls, count);
+}
+
+/* Reads the elements that are not NULL (in a pair: both) into the call's inputs. */
+void
+roformer_call_read_array(RoformerCall *call, RoformerElements *elements)
+{
+	FunctionCallInfo fcinfo = call->fcinfo;
+	MemoryContext caller = MemoryContextSwitchTo(call->scratch);
+	ArrayType *array = PG_GETARG_ARRAYTYPE_P(1);
+	bool paired = call->first_option > 2;
+	Datum *firsts;
+	Datum *seconds = NULL;
+	bool *second_nulls = NULL;
+
+	deconstruct_texts(array, &firsts, &elements->nulls, &elements->count);
+	elements->lower_bound = ARR_NDIM(array) == 0 ? 1 : ARR_LBOUND(array)[0];
+	if (paired)
+	{
+		int count;
+
+		deconstruct_texts(PG_GETARG_ARRAYTYPE_P(2), &seconds, &second_nulls, &count);
+		if (count != elements->count)
+			ereport(ERROR,
+					(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+					 errmsg("arrays of first and second texts must have the same length"),
+					 errdetail("There are %d first and %d second texts.", elements->count, count)));
+	}
+	begin_inputs(call, elements->count);
+	for (int i = 0; i < elements->count; i++)
+	{
+		if (paired)
+			elements->nulls[i] |= second_nulls[i];
+		if (!elements->nulls[i])
+			add_input(call, DatumGetTextPP(firsts[i]), paired ? DatumGetTextPP(seconds[i]) : NULL);
+	}
+	MemoryContextSwitchTo(caller);
+}
+
+/* Runs the function over the elements: a result, in scratch memory, for each, NULL included. */
+static Datum *
+run_elements(RoformerCall *call, const RoformerFunction *function, RoformerElements *elements)
+{
+	MemoryContext caller = MemoryContextSwitchTo(call->scratch);
+	Datum *results;
+	Datum *spread;
+	size_t next = 0;
+
+	roformer_call_read_array(call, elements);
+	results = palloc(sizeof(Datum) * (call->count + 1));
+	if (call->count > 0)
+		function->run(call, results);
+	spread = palloc0(sizeof(Datum) * (elements->count + 1));
+	for (int i = 0; i < elements->count; i++)
+	{
+		if (!elements->nulls[i])
+			spread[i] = results[next++];
+	}
+	MemoryContextSwitchTo(caller);
+	return spread;
+}
+
+Datum
+roformer_call_text(FunctionCallInfo fcinfo, const RoformerFunction *function)
+{
+	RoformerCall call;
+	Datum result;
+
+	roformer_call_begin(&call, fcinfo, function->options);
+	read_texts(&call);
+	function->run(&call, &result);
+	roformer_call_end(&call);
+	return result;
+}
+
+Datum
+roformer_call_array(FunctionCallInfo fcinfo, const RoformerFunction *function)
+{
+	Oid element_type = get_element_type(get_func_rettype(fcinfo->flinfo->fn_oid));
+	RoformerCall call;
+	RoformerElements elements;
+	Datum *values;
+	Datum result;
+
+	roformer_call_begin(&call, fcinfo, function->options);
+	values = run_elements(&call, function, &elements);
+	result = roformer_array_of_datums(values, elements.nulls, elements.count, elements.lower_bound,
+									  element_type);
+	roformer_call_end(&call);
+	return result;
+}
+
+Datum
+roformer_call_set(FunctionCallInfo fcinfo, const RoformerFunction *function)
+{
+	ReturnSetInfo *set = (ReturnSetInfo *) fcinfo->resultinfo;
+	RoformerCall call;
+	RoformerElements elements;
+	Datum *values;
+
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	roformer_call_begin(&call, fcinfo, function->options);
+	values = run_elements(&call, function, &elements);
+	for (int i = 0; i < elements.count; i++)
+		tuplestore_putvalues(set->setResult, set->setDesc, &values[i], &elements.nulls[i]);
+	roformer_call_end(&call);
+	return (Datum) 0;
+}
+
+void
+roformer_call_positions(const RoformerText *text, RoformerPositions *positions)
+{
+	size_t code_points = 0;
+
+	for (size_t i = 0; i < text->utf8_length; i++)
+		code_points += ((unsigned char) text->utf8[i] & 0xC0) != 0x80;
+	roformer_positions_init(positions, text->source, text->source_length, code_points);
+}

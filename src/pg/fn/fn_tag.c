@@ -1,0 +1,124 @@
+/*
+ * fn_tag.c - tag: entities with the characters they cover.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+#include "pg/fn.h"
+
+PG_FUNCTION_INFO_V1(roformer_tag);
+PG_FUNCTION_INFO_V1(roformer_tag_set);
+
+static const RoformerWord aggregations[] = {
+	{"none", RF_AGGREGATE_NONE},   {"simple", RF_AGGREGATE_SIMPLE},
+	{"first", RF_AGGREGATE_FIRST}, {"average", RF_AGGREGATE_AVERAGE},
+	{"max", RF_AGGREGATE_MAX},     {NULL, 0},
+};
+
+/*
+ * A place in a text, in characters of the server's encoding and in bytes. It moves forward from
+ * entity to entity, so that a text is walked once, however many entities it has.
+ */
+typedef struct Cursor
+{
+	const RoformerText *text;
+	int encoding;
+	int32 character; /* from 0 */
+	size_t byte;
+} Cursor;
+
+static void
+seek_character(Cursor *cursor, int32 character)
+{
+	const RoformerText *text = cursor->text;
+
+	if (character < cursor->character)
+		cursor->character = cursor->byte = 0;
+	while (cursor->character < character && cursor->byte < text->source_length)
+	{
+		cursor->byte += pg_encoding_mblen(cursor->encoding, text->source + cursor->byte);
+		cursor->character++;
+	}
+	cursor->byte = Min(cursor->byte, text->source_length);
+}
+
+/* What substr(text, start, length) gives. */
+static text *
+cut_text(Cursor *cursor, int32 start, int32 length)
+{
+	size_t first;
+
+	seek_character(cursor, start - 1);
+	first = cursor->byte;
+	seek_character(cursor, start - 1 + length);
+	return cstring_to_text_with_len(cursor->text->source + first, cursor->byte - first);
+}
+
+static Datum
+form_entity(const RfEntity *entity, const RoformerPositions *positions, Cursor *cursor,
+			TupleDesc row_type)
+{
+	bool nulls[5] = {false};
+	Datum values[5];
+	int32 start;
+	int32 length;
+
+	roformer_positions_map(positions, entity->start, entity->length, &start, &length);
+	values[0] = PointerGetDatum(roformer_utf8_to_text(entity->label, strlen(entity->label)));
+	values[1] = Float4GetDatum(entity->score);
+	values[2] = PointerGetDatum(cut_text(cursor, start, length));
+	values[3] = Int32GetDatum(start);
+	values[4] = Int32GetDatum(length);
+	return HeapTupleGetDatum(heap_form_tuple(row_type, values, nulls));
+}
+
+static Datum
+form_entities(const RfEntities *entities, const RoformerText *text, TupleDesc row_type)
+{
+	Cursor cursor = {.text = text, .encoding = GetDatabaseEncoding()};
+	Datum *rows = palloc(sizeof(Datum) * (entities->count + 1));
+	RoformerPositions positions;
+
+	roformer_call_positions(text, &positions);
+	for (size_t i = 0; i < entities->count; i++)
+		rows[i] = form_entity(&entities->entities[i], &positions, &cursor, row_type);
+	return roformer_array_of_datums(rows, NULL, (int) entities->count, 1, row_type->tdtypeid);
+}
+
+static void
+tag_inputs(RoformerCall *call, Datum *results)
+{
+	RfAggregation aggregation =
+		roformer_option_word(call->fcinfo, call->first_option, "aggregation", aggregations);
+	TupleDesc row_type;
+	RfEntities *entities;
+	RfError err;
+
+	roformer_check(rf_session_require(call->session->engine, RF_TASK_TOKEN_CLASSIFICATION, &err),
+				   &err);
+	roformer_check(rf_run_tag(call->session->engine, &call->run, call->inputs, call->count,
+							  aggregation, &entities, &err),
+				   &err);
+	row_type = roformer_array_row_type(call->fcinfo);
+	for (size_t i = 0; i < call->count; i++)
+		results[i] = form_entities(&entities[i], &call->texts[i], row_type);
+	ReleaseTupleDesc(row_type);
+}
+
+static const RoformerFunction tag = {.options = 1, .run = tag_inputs};
+
+Datum
+roformer_tag(PG_FUNCTION_ARGS)
+{
+	return roformer_call_text(fcinfo, &tag);
+}
+
+Datum
+roformer_tag_set(PG_FUNCTION_ARGS)
+{
+	return roformer_call_set(fcinfo, &tag);
+}
