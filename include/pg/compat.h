@@ -19,4 +19,11 @@
 #define roformer_wait_event(name) PG_WAIT_EXTENSION
 #endif
 
+/* 17 brought transaction_timeout, which ends the session without ProcDiePending. */
+#if PG_VERSION_NUM >= 170000
+#define roformer_transaction_timeout_pending() (TransactionTimeoutPending)
+#else
+#define roformer_transaction_timeout_pending() (false)
+#endif
+
 #endif

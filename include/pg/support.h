@@ -22,6 +22,12 @@ roformer_check(RfCode code, const RfError *err)
 		roformer_report_error(err);
 }
 
+/*
+ * Any text of the engine for a message: valid in the server's encoding, with "?" for what is not
+ * UTF-8 or can't be converted. palloc'd.
+ */
+extern char *roformer_report_text(const char *utf8);
+
 /* ---- memory.c ------------------------------------------------------------------------------ */
 
 /* Allocates in context; NULL instead of an error when out of memory; blocks may exceed 1 GB. */
@@ -33,9 +39,9 @@ extern RfAbort roformer_abort(void);
 /* ---- text.c -------------------------------------------------------------------------------- */
 
 /*
- * The UTF-8 form of a text in the server's encoding, NUL-terminated; *length in bytes. Points into
- * source where nothing had to be converted. ERROR 22021 where the database's encoding is SQL_ASCII
- * and the bytes are not valid UTF-8.
+ * The UTF-8 form of a text in the server's encoding; *length in bytes. Is source itself (terminated
+ * or not, as it is) where nothing had to be converted, else palloc'd and NUL-terminated. ERROR
+ * 22021 where the database's encoding is SQL_ASCII and the bytes are not valid UTF-8.
  */
 extern const char *roformer_text_to_utf8(const char *source, size_t source_length, size_t *length);
 
@@ -45,7 +51,8 @@ extern char *roformer_utf8_to_cstring(const char *utf8, size_t length);
 
 /*
  * Positions in code points of the UTF-8 form, from 0, to positions in characters of the server's
- * encoding, from 1 (they differ in encodings with characters that Unicode writes as two).
+ * encoding, from 1 (they differ in encodings with characters that Unicode writes as two, and where
+ * every byte is a character).
  */
 typedef struct RoformerPositions
 {
@@ -61,12 +68,15 @@ extern void roformer_positions_map(const RoformerPositions *positions, int32 sta
 
 /* ---- settings.c ---------------------------------------------------------------------------- */
 
-extern int roformer_cache_size; /* MB, roformer.cache_size */
-extern char *roformer_kernels;	/* roformer.kernels */
-extern int roformer_precision;	/* roformer.precision: RoformerPrecisionSetting */
-extern int roformer_max_length; /* tokens, 0: the model's own; roformer.max_length */
-extern int roformer_overflow;	/* RfOverflow, ROFORMER_OVERFLOW_UNSET; roformer.overflow */
-extern int roformer_batch_tokens;
+/* What a setting or a model's option in tokens may say at most. */
+#define ROFORMER_MAX_TOKENS (1024 * 1024)
+
+extern int roformer_cache_size;   /* MB, roformer.cache_size */
+extern char *roformer_kernels;    /* roformer.kernels */
+extern int roformer_precision;    /* roformer.precision: RoformerPrecisionSetting */
+extern int roformer_max_length;   /* tokens, 0: the model's own; roformer.max_length */
+extern int roformer_overflow;     /* RfOverflow, ROFORMER_OVERFLOW_UNSET; roformer.overflow */
+extern int roformer_batch_tokens; /* 0: the engine's choice; roformer.batch_tokens */
 
 /* Nobody gave roformer.overflow a value: the model's option counts, then truncate. */
 #define ROFORMER_OVERFLOW_UNSET (-1)
@@ -77,6 +87,10 @@ typedef enum RoformerPrecisionSetting
 	ROFORMER_PRECISION_FP32
 } RoformerPrecisionSetting;
 
-extern void roformer_settings_define(void);
+/* The value of a word the settings of that name take, -1 for any other. */
+extern int roformer_settings_find_precision(const char *word);
+extern int roformer_settings_find_overflow(const char *word);
+
+extern void roformer_settings_define(void); /* _PG_init */
 
 #endif

@@ -1,0 +1,137 @@
+/*
+ * settings.c - the roformer.* settings.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/guc.h"
+
+#include "pg/support.h"
+#include "rf/engine.h"
+
+/* Shared memory is asked for in bytes, in size_t; this is 16 TB. */
+#define MAX_CACHE_SIZE (16 * 1024 * 1024)
+
+int roformer_cache_size;
+char *roformer_kernels;
+int roformer_precision = ROFORMER_PRECISION_AUTO;
+int roformer_max_length;
+int roformer_overflow = ROFORMER_OVERFLOW_UNSET;
+int roformer_batch_tokens;
+
+static const struct config_enum_entry precision_values[] = {
+	{"auto", ROFORMER_PRECISION_AUTO, false},
+	{"fp32", ROFORMER_PRECISION_FP32, false},
+	{NULL, 0, false},
+};
+
+/*
+ * The default reads "truncate" too, but can be told from one that somebody set: only that beats a
+ * model's option.
+ */
+static const struct config_enum_entry overflow_values[] = {
+	{"truncate", RF_OVERFLOW_TRUNCATE, false},
+	{"error", RF_OVERFLOW_ERROR, false},
+	{"truncate", ROFORMER_OVERFLOW_UNSET, true},
+	{NULL, 0, false},
+};
+
+static int
+find_word(const struct config_enum_entry *values, const char *word)
+{
+	for (; values->name != NULL; values++)
+	{
+		if (strcmp(values->name, word) == 0)
+			return values->val;
+	}
+	return -1;
+}
+
+int
+roformer_settings_find_precision(const char *word)
+{
+	return find_word(precision_values, word);
+}
+
+int
+roformer_settings_find_overflow(const char *word)
+{
+	return find_word(overflow_values, word);
+}
+
+/*
+ * The postmaster takes any name: a foreign library behind a set of kernels must not be loaded
+ * there, and a server should start on a machine that lacks an instruction set. The first use
+ * complains.
+ */
+static bool
+check_kernels(char **newval, void **extra, GucSource source)
+{
+	const RfKernels *kernels;
+	RfError err;
+
+	if (IsPostmasterEnvironment && !IsUnderPostmaster)
+		return true;
+	if (rf_kernels_choose(*newval, &kernels, &err) == RF_OK)
+		return true;
+	GUC_check_errmsg("%s", err.message);
+	if (err.detail[0] != '\0')
+		GUC_check_errdetail("%s", err.detail);
+	if (err.hint[0] != '\0')
+		GUC_check_errhint("%s", err.hint);
+	return false;
+}
+
+/*
+ * A library loaded by a session can't define a setting that only the postmaster may change. The
+ * value means nothing there, but it must stay a setting: ALTER SYSTEM is used to prepare a restart
+ * with preloading, and the configuration file may have it already.
+ */
+static void
+define_cache_size(void)
+{
+	GucContext context = process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP;
+
+	DefineCustomIntVariable("roformer.cache_size", "Shared memory for models.",
+							"Takes effect when roformer is in shared_preload_libraries; "
+							"0 gives every session a copy of its own.",
+							&roformer_cache_size, 512, 0, MAX_CACHE_SIZE, context, GUC_UNIT_MB,
+							NULL, NULL, NULL);
+}
+
+static void
+define_engine_settings(void)
+{
+	DefineCustomEnumVariable("roformer.precision", "Number format models are computed in.", NULL,
+							 &roformer_precision, ROFORMER_PRECISION_AUTO, precision_values,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("roformer.kernels", "Set of compute kernels.",
+							   "\"auto\" is the best this machine has; others are for tests and "
+							   "comparison.",
+							   &roformer_kernels, "auto", PGC_USERSET, 0, check_kernels, NULL,
+							   NULL);
+	DefineCustomIntVariable("roformer.batch_tokens", "Most tokens computed together.",
+							"0 lets the engine choose.", &roformer_batch_tokens, 0, 0,
+							ROFORMER_MAX_TOKENS, PGC_USERSET, 0, NULL, NULL, NULL);
+}
+
+static void
+define_text_settings(void)
+{
+	DefineCustomIntVariable("roformer.max_length",
+							"Most tokens of a text, special tokens included.",
+							"0 is the model's own limit.", &roformer_max_length, 0, 0,
+							ROFORMER_MAX_TOKENS, PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable("roformer.overflow", "What happens to longer texts.", NULL,
+							 &roformer_overflow, ROFORMER_OVERFLOW_UNSET, overflow_values,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+}
+
+void
+roformer_settings_define(void)
+{
+	define_cache_size();
+	define_engine_settings();
+	define_text_settings();
+	MarkGUCPrefixReserved("roformer");
+}
