@@ -3,7 +3,7 @@
  */
 
 CREATE FUNCTION roformer.cache_entries(
-	OUT database oid, OUT digest bytea, OUT model text, OUT bytes bigint, OUT precision text,
+	OUT database oid, OUT digest bytea, OUT model text, OUT bytes bigint, OUT "precision" text,
 	OUT kernels text, OUT pins int, OUT state text, OUT loads bigint, OUT hits bigint,
 	OUT last_use timestamptz, OUT shared boolean)
 RETURNS SETOF record
