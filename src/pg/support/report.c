@@ -132,9 +132,7 @@ roformer_report_error(const RfError *err)
 	if (err->code == RF_CANCELED)
 		CHECK_FOR_INTERRUPTS();
 
-	ereport(ERROR, (errcode(choose_sqlstate(err)),
-					err->os_error != 0 ? errmsg("%s: %m", roformer_report_text(err->message))
-									   : errmsg("%s", roformer_report_text(err->message)),
+	ereport(ERROR, (errcode(choose_sqlstate(err)), errmsg("%s", roformer_report_text(err->message)),
 					err->detail[0] != '\0' ? errdetail("%s", roformer_report_text(err->detail)) : 0,
 					err->hint[0] != '\0' ? errhint("%s", roformer_report_text(err->hint)) : 0,
 					err->origin[0] != '\0' ? add_origin(err) : 0));
