@@ -19,6 +19,7 @@
 #include "rf/image.h"
 #include "rf/kernels.h"
 #include "rf/memory.h"
+#include "rf/model.h"
 #include "rf/spec.h"
 #include "rf/status.h"
 #include "rf/tensor.h"
@@ -26,7 +27,7 @@
 
 typedef struct RfSession RfSession;
 
-/* RF_CORRUPT for a block that is no finished image; RF_UNSUPPORTED when this CPU lacks its kernels. */
+/* RF_CORRUPT: the block is no finished image. RF_UNSUPPORTED: its kernels can't run here. */
 extern RfCode rf_session_open(const void *image, size_t size, RfMemory memory, RfAbort abort_fn,
 							  RfSession **session, RfError *err);
 extern void rf_session_close(RfSession *session); /* NULL is fine */
@@ -37,7 +38,7 @@ extern RfPrecision rf_session_precision(const RfSession *session);
 extern const RfKernels *rf_session_kernels(const RfSession *session);
 /* The label's UTF-8 text, NUL-terminated, in the image. */
 extern const char *rf_session_label(const RfSession *session, int32_t label);
-/* What max_length is when nobody says: tokenizer's model_max_length, else max_position_embeddings. */
+/* max_length when nobody says: the tokenizer's model_max_length, else max_position_embeddings. */
 extern int32_t rf_session_default_max_length(const RfSession *session);
 /* Bytes of workspace held now. */
 extern size_t rf_session_workspace(const RfSession *session);
@@ -50,7 +51,7 @@ typedef enum RfOverflow
 
 typedef struct RfRunOptions
 {
-	int32_t max_length;	  /* tokens of a row, special ones included; 0: the model's default */
+	int32_t max_length;   /* tokens of a row, special ones included; 0: the model's default */
 	RfOverflow overflow;  /* what happens to longer ones */
 	int32_t batch_tokens; /* 0: the engine's choice */
 } RfRunOptions;
@@ -92,7 +93,7 @@ typedef struct RfMatrix
 	float *values; /* [rows,columns] */
 } RfMatrix;
 
-/* logits() of one input, in the shape of the model's task (one row [C] for sequence classification). */
+/* logits() of one input, shaped by the model's task; one row [C] for sequence classification. */
 extern RfCode rf_run_logits(RfSession *session, RfRun *run, const RfInput *input, RfMatrix *logits,
 							RfError *err);
 /* Last hidden state [T,H]. */
@@ -149,17 +150,9 @@ extern RfCode rf_run_fill_mask(RfSession *session, RfRun *run, const RfInput *in
 							   int32_t top_k, RfFills **fills, RfError *err);
 
 /*
- * Encoded rows straight to the last hidden state, for whoever batches by himself: rows are
- * concatenated without padding. *hidden [tokens,H] belongs to the session until its next call.
+ * Encoded rows (rf/model.h) straight to the last hidden state, for whoever batches by himself.
+ * *hidden [tokens,H] belongs to the session until its next call.
  */
-typedef struct RfBatch
-{
-	size_t rows;				   /* B */
-	const uint32_t *row_start;	   /* [B+1] first token of each row; [B] is the number of tokens */
-	const int32_t *input_ids;	   /* [tokens] 0 .. V-1 */
-	const int32_t *token_type_ids; /* [tokens] 0 .. type_vocab_size-1 */
-} RfBatch;
-
 extern RfCode rf_session_forward(RfSession *session, const RfBatch *batch, const float **hidden,
 								 RfError *err);
 

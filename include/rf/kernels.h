@@ -1,8 +1,8 @@
 /*
  * kernels.h - sets of compute kernels and which of them this machine can run.
  *
- * A set is one table of functions (its rows are in src/kernels/dispatch.h) chosen at run time. Every set gives
- * results that don't depend on what else is in the batch.
+ * A set is one table of functions (its rows are in src/kernels/dispatch.h) chosen at run time.
+ * Every set gives results that don't depend on what else is in the batch.
  */
 #ifndef RF_KERNELS_H
 #define RF_KERNELS_H
@@ -14,7 +14,7 @@ typedef struct RfKernels RfKernels;
 /* Element-wise functions a set has a row for. */
 typedef enum RfActivation
 {
-	RF_ACT_GELU,	  /* x * (1 + erf(x / sqrt 2)) / 2 */
+	RF_ACT_GELU,      /* x * (1 + erf(x / sqrt 2)) / 2 */
 	RF_ACT_GELU_TANH, /* gelu_new, gelu_pytorch_tanh */
 	RF_ACT_GELU_FAST,
 	RF_ACT_QUICK_GELU,
@@ -44,7 +44,7 @@ typedef struct RfKernelsStatus
 {
 	const char *name;
 	bool available;
-	bool automatic;		/* what "auto" means on this machine */
+	bool automatic;     /* what "auto" means on this machine */
 	const char *reason; /* why it is not available, else what it uses */
 } RfKernelsStatus;
 

@@ -1,0 +1,125 @@
+/*
+ * model.h - a model image opened for computing: views of its weights, the encoder and the heads.
+ *
+ * The view (RfModel) holds pointers into the image and belongs to one session. The encoder keeps a
+ * workspace that grows to what a call needs. Rows of a batch are concatenated without padding and
+ * never influence each other's results.
+ *
+ * Shapes: B rows, T tokens, H hidden, E embedding, N heads, D head size, I intermediate, V
+ * vocabulary, C labels.
+ */
+#ifndef RF_MODEL_H
+#define RF_MODEL_H
+
+#include "rf/image.h"
+#include "rf/kernels.h"
+#include "rf/memory.h"
+#include "rf/spec.h"
+
+/* y = x * transpose(W) + b; weight is packed for the image's kernel set. NULL: not in the model. */
+typedef struct RfLinear
+{
+	const void *weight; /* [n,k] */
+	const float *bias;  /* [n] or NULL */
+	size_t n;
+	size_t k;
+} RfLinear;
+
+/* Both NULL: RMS norm, which has no weights. */
+typedef struct RfNorm
+{
+	const float *weight;
+	const float *bias;
+} RfNorm;
+
+typedef struct RfLayer
+{
+	RfLinear qkv; /* [3H,H]: query, key, value */
+	RfLinear attention_output;
+	RfLinear intermediate;
+	RfLinear output;
+	RfNorm attention_norm;
+	RfNorm output_norm;
+} RfLayer;
+
+typedef struct RfModel
+{
+	const RfConfig *config;
+	const RfKernels *kernels;
+	RfPrecision precision;
+	int32_t default_max_length;
+	const void *tokenizer;
+	size_t tokenizer_size;
+	const char *const *labels; /* [C] */
+	RfLinear word_embeddings;  /* [V,E]; packed when it is also the decoder, else plain rows */
+	bool word_embeddings_packed;
+	const float *token_type_embeddings; /* [type_vocab_size,E] */
+	RfNorm embedding_norm;
+	RfLinear embeddings_project; /* [H,E], when E and H differ */
+	RfLayer *layers;
+	RfLinear pooler;    /* [H,H] */
+	RfLinear transform; /* [E,H] of the LM head, absent in V2 */
+	RfNorm transform_norm;
+	RfLinear decoder;    /* [V,E] */
+	RfLinear dense;      /* [H,H] of sequence classification */
+	RfLinear classifier; /* [C,H], question answering [2,H], multiple choice [1,H] */
+	RfLinear summary;    /* multiple choice with a projection */
+} RfModel;
+
+/*
+ * Opens a finished image; the view lives in arena. RF_CORRUPT when the block is no such image or
+ * its parts don't lie inside it; RF_UNSUPPORTED when this machine lacks its kernels.
+ */
+extern RfCode rf_model_open(const void *image, size_t size, RfArena *arena, RfModel *model,
+							RfError *err);
+
+/* Encoded rows, concatenated. */
+typedef struct RfBatch
+{
+	size_t rows;                   /* B */
+	const uint32_t *row_start;     /* [B+1] first token of each row; [B] is the number of tokens */
+	const int32_t *input_ids;      /* [tokens] 0 .. V-1 */
+	const int32_t *token_type_ids; /* [tokens] 0 .. type_vocab_size-1 */
+} RfBatch;
+
+typedef struct RfEncoder
+{
+	const RfModel *model;
+	RfMemory memory;
+	RfAbort abort_fn;
+	void *workspace;
+	size_t workspace_size; /* bytes */
+	void *rotary;          /* block that holds the table */
+	size_t rotary_positions;
+} RfEncoder;
+
+extern void rf_encoder_init(RfEncoder *encoder, const RfModel *model, RfMemory memory,
+							RfAbort abort_fn);
+/* Bytes held. */
+extern size_t rf_encoder_held(const RfEncoder *encoder);
+/* Gives memory back, when more than keep bytes are held. */
+extern void rf_encoder_trim(RfEncoder *encoder, size_t keep);
+
+/*
+ * Last hidden state of all tokens: *hidden [tokens,H], in the workspace until the next call or
+ * trim. RF_INVALID for an id outside its table or an empty row.
+ */
+extern RfCode rf_encoder_forward(RfEncoder *encoder, const RfBatch *batch, const float **hidden,
+								 RfError *err);
+
+/*
+ * Heads on m rows of hidden states [m,H]; results are written to the caller's memory, what they
+ * need in between is taken from scratch and given back.
+ */
+/* [m,C]: token classification, question answering (C = 2), and sequence classification on first
+ * tokens */
+extern RfCode rf_head_labels(RfEncoder *encoder, const float *hidden, size_t m, RfArena *scratch,
+							 float *logits, RfError *err);
+/* [m,V] */
+extern RfCode rf_head_vocabulary(RfEncoder *encoder, const float *hidden, size_t m,
+								 RfArena *scratch, float *logits, RfError *err);
+/* [m,H], on first tokens */
+extern RfCode rf_head_pooler(RfEncoder *encoder, const float *hidden, size_t m, float *pooled,
+							 RfError *err);
+
+#endif

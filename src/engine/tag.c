@@ -1,0 +1,264 @@
+/*
+ * tag.c - token labels to entities, as the token-classification pipeline of Hugging Face
+ * transformers aggregates them (release 4.27).
+ *
+ * Softmax per token; added special tokens are left out. Strategy none: each token is an entity.
+ * first, average and max first merge sub-words into words: a token continues a word when its text
+ * is not as long as the characters it came from (it has "##" before it), and is not [UNK]. Then all
+ * but none join neighbours of the same type, unless the later one begins one ("B-"); the score is
+ * the mean. Type and place of a label are split at its prefix "B-" or "I-"; without one it counts
+ * as "I-". Entities of label O are dropped at the end, so that an O between two entities separates
+ * them.
+ */
+#include "session.h"
+
+#include <string.h>
+
+#include "rf/utf8.h"
+
+/* A token, or a word made of tokens. */
+typedef struct Unit
+{
+	int32_t label;
+	float score;
+	int32_t start;
+	int32_t end;
+} Unit;
+
+typedef struct TagContext
+{
+	RfAggregation aggregation;
+	RfEntities *entities; /* [B] of the whole run */
+} TagContext;
+
+/* One row being tagged. */
+typedef struct TagRow
+{
+	const RfSession *session;
+	const RfEncoding *encoding;
+	const float *scores; /* [T,C] */
+	size_t labels;       /* C */
+} TagRow;
+
+static int32_t
+find_largest(const float *scores, size_t n)
+{
+	size_t best = 0;
+
+	for (size_t i = 1; i < n; i++)
+		if (scores[i] > scores[best])
+			best = i;
+	return (int32_t) best;
+}
+
+static bool
+is_subword(const TagRow *row, size_t token)
+{
+	const RfTokenizer *tokenizer = &row->session->tokenizer;
+	int32_t id = row->encoding->input_ids[token];
+	size_t length;
+	const char *text;
+
+	if (id == tokenizer->special_ids[RF_SPECIAL_UNK])
+		return false;
+	text = rf_tokenizer_token(tokenizer, id, &length);
+	return rf_utf8_length(text, length) != (size_t) row->encoding->length[token];
+}
+
+/* The unit of the label that has the largest of scores. */
+static Unit
+choose_label(const TagRow *row, const float *scores, size_t first, size_t last)
+{
+	const RfEncoding *encoding = row->encoding;
+	Unit unit;
+
+	unit.label = find_largest(scores, row->labels);
+	unit.score = scores[unit.label];
+	unit.start = encoding->start[first];
+	unit.end = encoding->start[last] + encoding->length[last];
+	return unit;
+}
+
+/* tokens [count]: positions of the tokens of one word; average [C] is work space. */
+static Unit
+merge_word(const TagRow *row, RfAggregation aggregation, const size_t *tokens, size_t count,
+		   float *average)
+{
+	const float *scores = row->scores + tokens[0] * row->labels;
+
+	if (aggregation == RF_AGGREGATE_MAX)
+	{
+		for (size_t i = 1; i < count; i++)
+		{
+			const float *other = row->scores + tokens[i] * row->labels;
+
+			if (other[find_largest(other, row->labels)] > scores[find_largest(scores, row->labels)])
+				scores = other;
+		}
+	}
+	else if (aggregation == RF_AGGREGATE_AVERAGE)
+	{
+		for (size_t label = 0; label < row->labels; label++)
+		{
+			double sum = 0;
+
+			for (size_t i = 0; i < count; i++)
+				sum += row->scores[tokens[i] * row->labels + label];
+			average[label] = (float) (sum / (double) count);
+		}
+		scores = average;
+	}
+	return choose_label(row, scores, tokens[0], tokens[count - 1]);
+}
+
+/* Tokens, merged to words where the strategy says so: *units [*count]. */
+static RfCode
+collect_units(const TagRow *row, RfAggregation aggregation, RfArena *scratch, Unit **units,
+			  size_t *count, RfError *err)
+{
+	bool merges = aggregation != RF_AGGREGATE_NONE && aggregation != RF_AGGREGATE_SIMPLE;
+	const RfEncoding *encoding = row->encoding;
+	size_t *word; /* positions of its tokens */
+	size_t word_size = 0;
+	float *average;
+
+	RF_NEW(scratch, *units, encoding->count, err);
+	RF_NEW(scratch, word, encoding->count, err);
+	RF_NEW(scratch, average, row->labels, err);
+	*count = 0;
+	for (size_t token = 0; token < encoding->count; token++)
+	{
+		if (encoding->special_tokens_mask[token])
+			continue;
+		if (word_size > 0 && !(merges && is_subword(row, token)))
+		{
+			(*units)[(*count)++] = merge_word(row, aggregation, word, word_size, average);
+			word_size = 0;
+		}
+		word[word_size++] = token;
+	}
+	if (word_size > 0)
+		(*units)[(*count)++] = merge_word(row, aggregation, word, word_size, average);
+	return RF_OK;
+}
+
+/* The type behind "B-" or "I-"; *begins for "B-". */
+static const char *
+split_label(const char *label, bool *begins)
+{
+	*begins = strncmp(label, "B-", 2) == 0;
+	return *begins || strncmp(label, "I-", 2) == 0 ? label + 2 : label;
+}
+
+/* The shown name of a group: what stands behind the label's first hyphen. */
+static const char *
+group_name(const char *label)
+{
+	const char *hyphen = strchr(label, '-');
+
+	return hyphen == NULL ? label : hyphen + 1;
+}
+
+/* Number of units from the first on that make one entity. */
+static size_t
+group_size(const RfSession *session, RfAggregation aggregation, const Unit *units, size_t count)
+{
+	size_t size = 1;
+	bool begins;
+	const char *type = split_label(rf_session_label(session, units[0].label), &begins);
+
+	if (aggregation == RF_AGGREGATE_NONE)
+		return 1;
+	while (size < count)
+	{
+		const char *next = split_label(rf_session_label(session, units[size].label), &begins);
+
+		if (begins || strcmp(next, type) != 0)
+			break;
+		size++;
+	}
+	return size;
+}
+
+static RfCode
+name_entity(const char *name, RfArena *arena, const char **label, RfError *err)
+{
+	*label = rf_arena_copy(arena, name, strlen(name));
+	return *label == NULL ? rf_error_memory(err, strlen(name) + 1) : RF_OK;
+}
+
+static RfCode
+group_units(const RfSession *session, RfAggregation aggregation, const Unit *units, size_t count,
+			RfArena *arena, RfEntities *entities, RfError *err)
+{
+	size_t size;
+
+	entities->count = 0;
+	RF_NEW(arena, entities->entities, count, err);
+	for (size_t first = 0; first < count; first += size)
+	{
+		const char *label = rf_session_label(session, units[first].label);
+		const char *name = aggregation == RF_AGGREGATE_NONE ? label : group_name(label);
+		RfEntity *entity = &entities->entities[entities->count];
+		double sum = 0;
+
+		size = group_size(session, aggregation, units + first, count - first);
+		if (strcmp(name, "O") == 0)
+			continue;
+		for (size_t i = first; i < first + size; i++)
+			sum += units[i].score;
+		RF_TRY(name_entity(name, arena, &entity->label, err));
+		entity->score = (float) (sum / (double) size);
+		entity->start = units[first].start;
+		entity->length = units[first + size - 1].end - entity->start;
+		entities->count++;
+	}
+	return RF_OK;
+}
+
+static RfCode
+tag_row(RfSession *session, const RfRunBatch *batch, size_t index, const TagContext *context,
+		RfArena *arena, RfError *err)
+{
+	RfArenaMark mark = rf_arena_mark(batch->scratch);
+	size_t first = batch->batch.row_start[index];
+	size_t tokens = batch->batch.row_start[index + 1] - first;
+	size_t labels = session->model.classifier.n;
+	TagRow row = {session, &batch->encodings[index], NULL, labels};
+	float *scores;
+	Unit *units;
+	size_t count = 0;
+
+	RF_NEW(batch->scratch, scores, tokens * labels, err);
+	RF_TRY(rf_head_labels(&session->encoder,
+						  batch->hidden + first * (size_t) session->model.config->hidden_size,
+						  tokens, batch->scratch, scores, err));
+	for (size_t token = 0; token < tokens; token++)
+		rf_softmax(scores + token * labels, labels, scores + token * labels);
+	row.scores = scores;
+	RF_TRY(collect_units(&row, context->aggregation, batch->scratch, &units, &count, err));
+	RF_TRY(group_units(session, context->aggregation, units, count, arena,
+					   &context->entities[batch->first + index], err));
+	rf_arena_rewind(batch->scratch, mark);
+	return RF_OK;
+}
+
+static RfCode
+put_entities(RfSession *session, RfRun *run, const RfRunBatch *batch, void *context, RfError *err)
+{
+	for (size_t row = 0; row < batch->batch.rows; row++)
+		RF_TRY(tag_row(session, batch, row, context, run->arena, err));
+	return RF_OK;
+}
+
+RfCode
+rf_run_tag(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
+		   RfAggregation aggregation, RfEntities **entities, RfError *err)
+{
+	TagContext context = {aggregation, NULL};
+
+	RF_TRY(rf_session_require(session, RF_TASK_TOKEN_CLASSIFICATION, err));
+	RF_NEW0(run->arena, *entities, count, err);
+	context.entities = *entities;
+	return rf_run_batches(session, run, inputs, count, put_entities, &context, err);
+}

@@ -1,0 +1,142 @@
+/*
+ * dispatch.h - the table of a kernel set, and the loops that are written on top of it.
+ *
+ * A table starts with the reference functions in every row; fill_<isa>.c overrides the rows that
+ * the instruction set does better. Nothing here allocates, fails or looks at another row of a
+ * batch.
+ *
+ * Invariant: each output element is summed up in an order that depends on K only. Blocking over
+ * rows and columns may change with the shape of a call, blocking over K (k_block) may not. So a row
+ * computed alone has the same bits as in any batch.
+ *
+ * Matrices are row-major fp32; a weight [n,k] is what computes y = x * transpose(W), in the packed
+ * layout of the set (pack.c).
+ */
+#ifndef RF_KERNELS_DISPATCH_H
+#define RF_KERNELS_DISPATCH_H
+
+#include "rf/kernels.h"
+
+/* Packed columns come in multiples of this: one cache line, the widest vector. */
+#define RF_LANES ((size_t) 16)
+#define RF_LANES_UP(n) (((size_t) (n) + RF_LANES - 1) / RF_LANES * RF_LANES)
+
+#define RF_ACTIVATIONS (RF_ACT_GELU_ACCURATE + 1)
+
+/* c = a * b (+ bias), or c += a * b (+ bias), for a block that fits the registers. */
+typedef struct RfTile
+{
+	size_t rows;    /* 1 .. tile_rows */
+	size_t columns; /* 1 .. panel */
+	size_t k;
+	const float *a; /* [rows,k], lda apart */
+	size_t lda;
+	const float *b; /* [k,columns rounded up to RF_LANES], ldb apart; all of it may be read */
+	size_t ldb;
+	const float *bias; /* [columns] or NULL */
+	float *c;          /* [rows,columns], ldc apart */
+	size_t ldc;
+	bool accumulate;
+} RfTile;
+
+/* c = activation(a * transpose(weight) + bias), or c += that. */
+typedef struct RfGemm
+{
+	size_t m;
+	size_t n;
+	size_t k;
+	const float *a; /* [m,k], lda apart */
+	size_t lda;
+	const void *weight; /* [n,k] packed */
+	const float *bias;  /* [n] or NULL */
+	float *c;           /* [m,n], ldc apart; overlaps nothing else */
+	size_t ldc;
+	bool accumulate;
+	RfActivation activation; /* with accumulate only RF_ACT_LINEAR */
+} RfGemm;
+
+typedef void (*RfActivate)(float *x, size_t n);
+
+struct RfKernels
+{
+	const char *name;
+	size_t tile_rows; /* MR */
+	size_t panel;     /* NR, a multiple of RF_LANES */
+	size_t row_block; /* MC: rows that pass a panel before the next panel is taken */
+	size_t k_block;   /* KC: terms of a partial sum */
+	void (*tile)(const RfTile *tile);
+	void (*gemm)(const RfKernels *kernels, const RfGemm *gemm);
+
+	/* Layout of a packed weight. */
+	size_t (*weight_size)(const RfKernels *kernels, size_t n, size_t k); /* bytes; 0: too many */
+	void (*pack)(const RfKernels *kernels, size_t n, size_t k, size_t row, const float *values,
+				 void *weight); /* values [k]: row of W */
+	void (*unpack)(const RfKernels *kernels, size_t n, size_t k, size_t row, const void *weight,
+				   float *values);
+
+	RfActivate activate[RF_ACTIVATIONS];
+	/* x = (x - mean) / sqrt(variance + eps) * weight + bias */
+	void (*layer_norm)(float *x, size_t n, const float *weight, const float *bias, float eps);
+	/* x = x / sqrt(mean of squares + eps) */
+	void (*rms_norm)(float *x, size_t n, float eps);
+	/* x [heads,head_size]: pairs turned by table [head_size], which holds cosine, sine, ... */
+	void (*rotate)(float *x, size_t heads, size_t head_size, const float *table);
+	/* x = exp((x - largest x) * scale); returns the sum. n > 0, scale > 0 */
+	float (*exponentials)(float *x, size_t n, float scale);
+	/* x = x * factor */
+	void (*scale)(float *x, size_t n, float factor);
+};
+
+/* gemm.c: the row gemm of every set that has a tile. */
+extern void rf_gemm_panels(const RfKernels *kernels, const RfGemm *gemm);
+
+/* pack.c: panels of columns, the layout of rf_gemm_panels. */
+extern size_t rf_pack_panels_size(const RfKernels *kernels, size_t n, size_t k);
+extern void rf_pack_panels(const RfKernels *kernels, size_t n, size_t k, size_t row,
+						   const float *values, void *weight);
+extern void rf_unpack_panels(const RfKernels *kernels, size_t n, size_t k, size_t row,
+							 const void *weight, float *values);
+/* Columns [first, ...) of a packed weight; first is a multiple of panel. */
+extern const void *rf_pack_column(const void *weight, size_t k, size_t first);
+
+/*
+ * Self-attention of one head of one row of a batch: softmax(q * transpose(k) * scale) * v. The
+ * context replaces q. Memory grows with T, never with T * T.
+ */
+typedef struct RfAttention
+{
+	size_t tokens;    /* T */
+	size_t head_size; /* D */
+	float *q;         /* [T,D], each stride apart; the context afterwards */
+	const float *k;
+	const float *v;
+	size_t stride;
+	float scale;
+	bool causal;
+	float *scratch; /* rf_attention_scratch floats, aligned to RF_LANES floats */
+} RfAttention;
+
+/* Query rows handled at once; rf_attention_queries is called with first a multiple of it. */
+#define RF_ATTENTION_QUERIES ((size_t) 24)
+
+/* Floats; false when that overflows. */
+extern bool rf_attention_scratch(const RfKernels *kernels, size_t tokens, size_t head_size,
+								 size_t *floats);
+/* Packs k and v of the head, once before its queries. */
+extern void rf_attention_begin(const RfKernels *kernels, const RfAttention *attention);
+/* Query rows [first, first + RF_ATTENTION_QUERIES) or as many as there are. */
+extern void rf_attention_queries(const RfKernels *kernels, const RfAttention *attention,
+								 size_t first);
+
+/* Fill functions; the caller has made sure that the machine has what they use. */
+extern void rf_kernels_fill_ref(RfKernels *kernels);
+extern void rf_kernels_fill_avx2(RfKernels *kernels);
+extern void rf_kernels_fill_avx512(RfKernels *kernels);
+extern void rf_kernels_fill_blas(RfKernels *kernels);
+
+/* blas/: loads the library when it is not there yet; NULL or why it can't be used. */
+extern const char *rf_blas_load(void);
+/* What was loaded, once rf_blas_load succeeded. */
+extern const char *rf_blas_description(void);
+
+#endif

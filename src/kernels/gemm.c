@@ -1,0 +1,83 @@
+/*
+ * gemm.c - loops of the packed GEMM: which tile comes after which.
+ *
+ * Rows in blocks of row_block, panels, K in blocks of k_block, rows in strips of tile_rows. A block
+ * of a panel stays in the first-level cache while the strips pass; the rows' block of a stays in
+ * the second level while the panels pass. Bias comes with the last block of K, the activation when
+ * the tile's sums are complete and still in the cache.
+ */
+#include "dispatch.h"
+
+static inline size_t
+smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Rows of a strip: the strips of a block are of nearly equal height. */
+static size_t
+strip_rows(size_t rows, size_t tile_rows)
+{
+	size_t strips = (rows + tile_rows - 1) / tile_rows;
+
+	return (rows + strips - 1) / strips;
+}
+
+static void
+activate_block(const RfKernels *kernels, const RfGemm *gemm, const RfTile *tile)
+{
+	RfActivate activate = kernels->activate[gemm->activation];
+
+	for (size_t i = 0; i < tile->rows; i++)
+		activate(tile->c + i * tile->ldc, tile->columns);
+}
+
+/* Rows [first, end) against columns [column, column + columns) of one panel. */
+static void
+multiply_panel(const RfKernels *kernels, const RfGemm *gemm, size_t first, size_t end,
+			   size_t column, size_t columns)
+{
+	const float *panel = rf_pack_column(gemm->weight, gemm->k, column);
+	size_t width = RF_LANES_UP(columns);
+	size_t strip = strip_rows(end - first, kernels->tile_rows);
+
+	for (size_t k = 0; k < gemm->k; k += kernels->k_block)
+	{
+		size_t depth = smaller(kernels->k_block, gemm->k - k);
+		bool last = k + depth == gemm->k;
+
+		for (size_t row = first; row < end; row += strip)
+		{
+			RfTile tile = {
+				.rows = smaller(strip, end - row),
+				.columns = columns,
+				.k = depth,
+				.a = gemm->a + row * gemm->lda + k,
+				.lda = gemm->lda,
+				.b = panel + k * width,
+				.ldb = width,
+				.bias = last && gemm->bias != NULL ? gemm->bias + column : NULL,
+				.c = gemm->c + row * gemm->ldc + column,
+				.ldc = gemm->ldc,
+				.accumulate = k > 0 || gemm->accumulate,
+			};
+
+			kernels->tile(&tile);
+			if (last && gemm->activation != RF_ACT_LINEAR)
+				activate_block(kernels, gemm, &tile);
+		}
+	}
+}
+
+void
+rf_gemm_panels(const RfKernels *kernels, const RfGemm *gemm)
+{
+	for (size_t first = 0; first < gemm->m; first += kernels->row_block)
+	{
+		size_t end = first + smaller(kernels->row_block, gemm->m - first);
+
+		for (size_t column = 0; column < gemm->n; column += kernels->panel)
+			multiply_panel(kernels, gemm, first, end, column,
+						   smaller(kernels->panel, gemm->n - column));
+	}
+}

@@ -1,0 +1,101 @@
+/*
+ * probe.c - the one place that asks the processor.
+ *
+ * CPUID says what the processor has, XCR0 whether the operating system saves the registers that
+ * go with it: both are needed (Intel SDM volume 1, chapters 14 and 15).
+ */
+#include "probe.h"
+
+#if defined(__x86_64__)
+
+#include <cpuid.h>
+#include <stdint.h>
+
+#define XCR0_AVX 0x6u     /* SSE and AVX state */
+#define XCR0_AVX512 0xE6u /* and opmask, upper halves, upper registers */
+
+static uint64_t
+read_xcr0(void)
+{
+	uint32_t low;
+	uint32_t high;
+
+	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	return ((uint64_t) high << 32) | low;
+}
+
+static void
+probe_avx2(RfCpu *cpu, bool present, uint64_t xcr0)
+{
+	cpu->avx2 = present && (xcr0 & XCR0_AVX) == XCR0_AVX;
+	if (cpu->avx2)
+		cpu->avx2_reason = "AVX2 and FMA";
+	else if (present)
+		cpu->avx2_reason = "the operating system does not enable AVX registers";
+	else
+		cpu->avx2_reason = "this processor has no AVX2 and FMA";
+}
+
+static void
+probe_avx512(RfCpu *cpu, bool present, uint64_t xcr0)
+{
+	cpu->avx512 = present && (xcr0 & XCR0_AVX512) == XCR0_AVX512;
+	if (cpu->avx512)
+		cpu->avx512_reason = "AVX-512 F, BW, DQ and VL";
+	else if (present)
+		cpu->avx512_reason = "the operating system does not enable AVX-512 registers";
+	else
+		cpu->avx512_reason = "this processor has no AVX-512 F, BW, DQ and VL";
+}
+
+static void
+probe_cpu(RfCpu *cpu)
+{
+	const unsigned avx512_bits = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
+	unsigned a;
+	unsigned b;
+	unsigned c;
+	unsigned d;
+	uint64_t xcr0 = 0;
+	bool avx2 = false;
+	bool avx512 = false;
+
+	if (__get_cpuid(1, &a, &b, &c, &d) && (c & bit_OSXSAVE) != 0)
+	{
+		bool fma = (c & bit_FMA) != 0 && (c & bit_AVX) != 0;
+
+		xcr0 = read_xcr0();
+		if (__get_cpuid_count(7, 0, &a, &b, &c, &d))
+		{
+			avx2 = fma && (b & bit_AVX2) != 0;
+			avx512 = avx2 && (b & avx512_bits) == avx512_bits;
+		}
+	}
+	probe_avx2(cpu, avx2, xcr0);
+	probe_avx512(cpu, avx512, xcr0);
+}
+
+#else
+
+static void
+probe_cpu(RfCpu *cpu)
+{
+	cpu->avx2_reason = "this is no x86-64 processor";
+	cpu->avx512_reason = cpu->avx2_reason;
+}
+
+#endif
+
+const RfCpu *
+rf_cpu(void)
+{
+	static RfCpu cpu;
+	static bool probed;
+
+	if (!probed)
+	{
+		probe_cpu(&cpu);
+		probed = true;
+	}
+	return &cpu;
+}

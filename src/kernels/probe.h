@@ -1,0 +1,20 @@
+/*
+ * probe.h - what the processor has and the operating system lets it use.
+ */
+#ifndef RF_KERNELS_PROBE_H
+#define RF_KERNELS_PROBE_H
+
+#include <stdbool.h>
+
+typedef struct RfCpu
+{
+	bool avx2;               /* AVX2 and FMA */
+	bool avx512;             /* AVX-512 F, BW, DQ, VL */
+	const char *avx2_reason; /* why not, else what is there */
+	const char *avx512_reason;
+} RfCpu;
+
+/* Probed once; the same pointer each time. */
+extern const RfCpu *rf_cpu(void);
+
+#endif

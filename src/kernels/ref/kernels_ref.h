@@ -1,0 +1,20 @@
+/*
+ * kernels_ref.h - functions of the reference set.
+ */
+#ifndef RF_KERNELS_REF_H
+#define RF_KERNELS_REF_H
+
+#include "../dispatch.h"
+
+extern void rf_tile_fp32_ref(const RfTile *tile);
+
+extern void rf_layer_norm_fp32_ref(float *x, size_t n, const float *weight, const float *bias,
+								   float eps);
+extern void rf_rms_norm_fp32_ref(float *x, size_t n, float eps);
+extern void rf_rotate_fp32_ref(float *x, size_t heads, size_t head_size, const float *table);
+extern float rf_exponentials_fp32_ref(float *x, size_t n, float scale);
+extern void rf_scale_fp32_ref(float *x, size_t n, float factor);
+
+extern void rf_fill_activations_ref(RfActivate *activate);
+
+#endif

@@ -1,0 +1,306 @@
+/*
+ * encoder.c - the forward pass: embeddings, then layer after layer over all rows of a batch.
+ *
+ * Layers are the outer loop, chunks of whole rows the inner one: a layer's weights come from memory
+ * once a batch, a chunk's activations stay in the cache. The feed-forward block goes over smaller
+ * slices, because its intermediate activations are the widest. The residual stream x [tokens,H] is
+ * updated in place.
+ *
+ * Memory: x for all tokens; queries, keys and values [chunk,3H]; intermediate [slice,I]; keys,
+ * values and scores of one head. Linear in the tokens of a batch and in the longest row.
+ */
+#include "compute.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* Rows are gathered until a chunk has this many tokens; a longer row is a chunk by itself. */
+#define CHUNK_TOKENS ((size_t) 256)
+/* Tokens of a slice of the feed-forward block. */
+#define SLICE_TOKENS ((size_t) 128)
+
+typedef struct Forward
+{
+	RfEncoder *encoder;
+	const RfBatch *batch;
+	size_t tokens;        /* of the batch */
+	size_t longest_row;   /* tokens */
+	size_t largest_chunk; /* tokens */
+	float *x;             /* [tokens,H] */
+	float *embedded;      /* [largest chunk,E], when E and H differ */
+	float *qkv;           /* [largest chunk,3H] */
+	float *intermediate;  /* [slice,I] */
+	float *scratch;       /* of attention */
+} Forward;
+
+static size_t
+smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+void
+rf_encoder_init(RfEncoder *encoder, const RfModel *model, RfMemory memory, RfAbort abort_fn)
+{
+	memset(encoder, 0, sizeof(*encoder));
+	encoder->model = model;
+	encoder->memory = memory;
+	encoder->abort_fn = abort_fn;
+}
+
+size_t
+rf_encoder_held(const RfEncoder *encoder)
+{
+	return encoder->workspace_size + rf_rotary_bytes(encoder);
+}
+
+static void
+release_workspace(RfEncoder *encoder)
+{
+	if (encoder->workspace != NULL)
+		encoder->memory.release(encoder->memory.context, encoder->workspace);
+	encoder->workspace = NULL;
+	encoder->workspace_size = 0;
+}
+
+void
+rf_encoder_trim(RfEncoder *encoder, size_t keep)
+{
+	if (rf_encoder_held(encoder) <= keep)
+		return;
+	release_workspace(encoder);
+	if (rf_rotary_bytes(encoder) > keep)
+		rf_rotary_release(encoder);
+}
+
+static RfCode
+check_ids(const RfConfig *config, const RfBatch *batch, size_t tokens, RfError *err)
+{
+	for (size_t i = 0; i < tokens; i++)
+	{
+		int32_t id = batch->input_ids[i];
+		int32_t type = batch->token_type_ids[i];
+
+		RF_FAIL_IF(id < 0 || id >= config->vocab_size, err, RF_INVALID,
+				   "token id %" PRId32 " is outside the vocabulary of %" PRId32, id,
+				   config->vocab_size);
+		RF_FAIL_IF(type < 0 || type >= config->type_vocab_size, err, RF_INVALID,
+				   "token type id %" PRId32 " is outside the %" PRId32 " types of the model", type,
+				   config->type_vocab_size);
+	}
+	return RF_OK;
+}
+
+static size_t
+row_tokens(const RfBatch *batch, size_t row)
+{
+	return batch->row_start[row + 1] - batch->row_start[row];
+}
+
+/* The row after the chunk that starts with row first. */
+static size_t
+chunk_end(const RfBatch *batch, size_t first)
+{
+	size_t row = first;
+	size_t tokens = 0;
+
+	do
+		tokens += row_tokens(batch, row++);
+	while (row < batch->rows && tokens + row_tokens(batch, row) <= CHUNK_TOKENS);
+	return row;
+}
+
+static RfCode
+measure_batch(Forward *forward, RfError *err)
+{
+	const RfBatch *batch = forward->batch;
+
+	RF_FAIL_IF(batch->rows == 0 || batch->row_start[0] != 0, err, RF_INVALID,
+			   "a batch must start with a row at token 0");
+	for (size_t row = 0; row < batch->rows; row++)
+	{
+		RF_FAIL_IF(batch->row_start[row + 1] <= batch->row_start[row], err, RF_INVALID,
+				   "row %zu of the batch has no tokens", row);
+		if (row_tokens(batch, row) > forward->longest_row)
+			forward->longest_row = row_tokens(batch, row);
+	}
+	forward->tokens = batch->row_start[batch->rows];
+	for (size_t row = 0; row < batch->rows;)
+	{
+		size_t end = chunk_end(batch, row);
+		size_t tokens = batch->row_start[end] - batch->row_start[row];
+
+		if (tokens > forward->largest_chunk)
+			forward->largest_chunk = tokens;
+		row = end;
+	}
+	return check_ids(forward->encoder->model->config, batch, forward->tokens, err);
+}
+
+/* Adds an array [rows,columns] to the workspace being laid out; offset in floats. */
+static bool
+add_array(size_t *total, size_t rows, size_t columns, size_t *offset)
+{
+	size_t floats;
+
+	*offset = *total;
+	return rf_size_mul(rows, columns, &floats) && floats <= SIZE_MAX - RF_LANES &&
+		   rf_size_add(*total, RF_LANES_UP(floats), total);
+}
+
+static RfCode
+reserve_workspace(RfEncoder *encoder, size_t floats, float **start, RfError *err)
+{
+	size_t bytes;
+
+	RF_FAIL_IF(!rf_size_mul(floats, sizeof(float), &bytes) ||
+				   !rf_size_add(bytes, RF_ALIGNMENT, &bytes),
+			   err, RF_LIMIT, "the batch does not fit into memory");
+	if (encoder->workspace_size < bytes)
+	{
+		release_workspace(encoder);
+		encoder->workspace = encoder->memory.alloc(encoder->memory.context, bytes);
+		if (encoder->workspace == NULL)
+			return rf_error_memory(err, bytes);
+		encoder->workspace_size = bytes;
+	}
+	*start = (float *) RF_ALIGN((uintptr_t) encoder->workspace);
+	return RF_OK;
+}
+
+static RfCode
+lay_out_workspace(Forward *forward, RfError *err)
+{
+	const RfModel *model = forward->encoder->model;
+	const RfConfig *config = model->config;
+	size_t hidden = (size_t) config->hidden_size;
+	size_t chunk = forward->largest_chunk;
+	size_t embedded =
+		model->embeddings_project.weight == NULL ? 0 : (size_t) config->embedding_size;
+	size_t attention;
+	size_t total = 0;
+	size_t at[5];
+	float *start = NULL;
+	bool fits;
+
+	fits = rf_attention_scratch(model->kernels, forward->longest_row,
+								hidden / (size_t) config->num_attention_heads, &attention) &&
+		   add_array(&total, forward->tokens, hidden, &at[0]) &&
+		   add_array(&total, chunk, embedded, &at[1]) &&
+		   add_array(&total, chunk, 3 * hidden, &at[2]) &&
+		   add_array(&total, smaller(chunk, SLICE_TOKENS), (size_t) config->intermediate_size,
+					 &at[3]) &&
+		   add_array(&total, 1, attention, &at[4]);
+	RF_FAIL_IF(!fits, err, RF_LIMIT, "the batch does not fit into memory");
+	RF_TRY(reserve_workspace(forward->encoder, total, &start, err));
+	forward->x = start + at[0];
+	forward->embedded = start + at[1];
+	forward->qkv = start + at[2];
+	forward->intermediate = start + at[3];
+	forward->scratch = start + at[4];
+	return rf_rotary_reserve(forward->encoder, forward->longest_row, err);
+}
+
+/* x = norm(x + attention(x)) for the rows [first, end) */
+static RfCode
+attend_chunk(const Forward *forward, const RfLayer *layer, size_t first, size_t end, RfError *err)
+{
+	const RfEncoder *encoder = forward->encoder;
+	const uint32_t *row_start = forward->batch->row_start;
+	size_t hidden = layer->attention_output.n;
+	size_t tokens = row_start[end] - row_start[first];
+	Activations x = {forward->x + row_start[first] * hidden, hidden};
+	Activations qkv = {forward->qkv, 3 * hidden};
+
+	RF_TRY(rf_linear_apply(encoder, &layer->qkv, tokens, x, qkv, false, RF_ACT_LINEAR, err));
+	for (size_t row = first; row < end; row++)
+		RF_TRY(rf_self_attention_apply(
+			encoder, row_tokens(forward->batch, row),
+			qkv.values + (row_start[row] - row_start[first]) * qkv.stride, forward->scratch, err));
+	RF_TRY(rf_linear_apply(encoder, &layer->attention_output, tokens, qkv, x, true, RF_ACT_LINEAR,
+						   err));
+	rf_norm_apply(encoder, &layer->attention_norm, tokens, hidden, x);
+	return RF_OK;
+}
+
+/* x = norm(x + output(act(intermediate(x)))) for tokens [first, first + count) */
+static RfCode
+feed_forward(const Forward *forward, const RfLayer *layer, size_t first, size_t count, RfError *err)
+{
+	const RfEncoder *encoder = forward->encoder;
+	size_t hidden = layer->output.n;
+	Activations x = {forward->x + first * hidden, hidden};
+	Activations intermediate = {forward->intermediate, layer->intermediate.n};
+
+	RF_TRY(rf_linear_apply(encoder, &layer->intermediate, count, x, intermediate, false,
+						   encoder->model->config->hidden_act, err));
+	RF_TRY(
+		rf_linear_apply(encoder, &layer->output, count, intermediate, x, true, RF_ACT_LINEAR, err));
+	rf_norm_apply(encoder, &layer->output_norm, count, hidden, x);
+	return RF_OK;
+}
+
+static RfCode
+feed_forward_chunk(const Forward *forward, const RfLayer *layer, size_t first, size_t tokens,
+				   RfError *err)
+{
+	size_t slices = (tokens + SLICE_TOKENS - 1) / SLICE_TOKENS;
+	size_t slice = (tokens + slices - 1) / slices;
+
+	for (size_t done = 0; done < tokens; done += slice)
+		RF_TRY(feed_forward(forward, layer, first + done, smaller(slice, tokens - done), err));
+	return RF_OK;
+}
+
+static RfCode
+run_embeddings(const Forward *forward, RfError *err)
+{
+	const RfBatch *batch = forward->batch;
+	size_t hidden = (size_t) forward->encoder->model->config->hidden_size;
+
+	for (size_t first = 0; first < forward->tokens; first += forward->largest_chunk)
+	{
+		size_t count = smaller(forward->largest_chunk, forward->tokens - first);
+
+		RF_TRY(rf_compute_poll(forward->encoder, err));
+		RF_TRY(rf_embeddings_apply(forward->encoder, count, batch->input_ids + first,
+								   batch->token_type_ids + first, forward->embedded,
+								   forward->x + first * hidden, err));
+	}
+	return RF_OK;
+}
+
+static RfCode
+run_layer(const Forward *forward, const RfLayer *layer, RfError *err)
+{
+	const RfBatch *batch = forward->batch;
+
+	for (size_t first = 0; first < batch->rows;)
+	{
+		size_t end = chunk_end(batch, first);
+
+		RF_TRY(attend_chunk(forward, layer, first, end, err));
+		RF_TRY(feed_forward_chunk(forward, layer, batch->row_start[first],
+								  batch->row_start[end] - batch->row_start[first], err));
+		first = end;
+	}
+	return RF_OK;
+}
+
+RfCode
+rf_encoder_forward(RfEncoder *encoder, const RfBatch *batch, const float **hidden, RfError *err)
+{
+	Forward forward = {.encoder = encoder, .batch = batch};
+	const RfModel *model = encoder->model;
+
+	*hidden = NULL;
+	RF_FAIL_IF(model->config->add_cross_attention, err, RF_UNSUPPORTED,
+			   "models with cross-attention can't be computed");
+	RF_TRY(measure_batch(&forward, err));
+	RF_TRY(lay_out_workspace(&forward, err));
+	RF_TRY(run_embeddings(&forward, err));
+	for (int32_t i = 0; i < model->config->num_hidden_layers; i++)
+		RF_TRY(run_layer(&forward, &model->layers[i], err));
+	*hidden = forward.x;
+	return RF_OK;
+}

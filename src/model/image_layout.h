@@ -1,0 +1,70 @@
+/*
+ * image_layout.h - the bytes of an image.
+ *
+ * A header, the layer table, labels, tokenizer and weights, each part aligned to RF_ALIGNMENT. All
+ * references are offsets from the start of the image; 0 stands for "absent", since the header lies
+ * there. The magic number is written last: without it a block is no image.
+ */
+#ifndef RF_IMAGE_LAYOUT_H
+#define RF_IMAGE_LAYOUT_H
+
+#include "rf/image.h"
+
+#define IMAGE_MAGIC UINT64_C(0x314547414d494652) /* "RFIMAGE1" */
+#define IMAGE_VERSION 1
+#define IMAGE_KERNELS_SIZE 16
+
+typedef struct ImageLinear
+{
+	uint64_t weight;
+	uint64_t bias;
+	uint64_t n;
+	uint64_t k;
+} ImageLinear;
+
+typedef struct ImageNorm
+{
+	uint64_t weight;
+	uint64_t bias;
+	uint64_t n;
+} ImageNorm;
+
+typedef struct ImageLayer
+{
+	ImageLinear qkv;
+	ImageLinear attention_output;
+	ImageLinear intermediate;
+	ImageLinear output;
+	ImageNorm attention_norm;
+	ImageNorm output_norm;
+} ImageLayer;
+
+typedef struct ImageHeader
+{
+	uint64_t magic;
+	uint32_t version;
+	uint32_t precision;
+	uint64_t size;
+	char kernels[IMAGE_KERNELS_SIZE];
+	RfConfig config;
+	int32_t default_max_length;
+	uint32_t word_embeddings_packed;
+	uint64_t layers; /* ImageLayer [L] */
+	uint64_t labels; /* NUL-terminated texts, one after the other */
+	uint64_t labels_size;
+	uint64_t tokenizer;
+	uint64_t tokenizer_size;
+	ImageLinear word_embeddings;
+	ImageLinear token_type_embeddings; /* plain rows */
+	ImageNorm embedding_norm;
+	ImageLinear embeddings_project;
+	ImageLinear pooler;
+	ImageLinear transform;
+	ImageNorm transform_norm;
+	ImageLinear decoder; /* weight equal to word_embeddings' when tied */
+	ImageLinear dense;
+	ImageLinear classifier;
+	ImageLinear summary;
+} ImageHeader;
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * image_plan.h - what planning an image leaves for filling it.
+ */
+#ifndef RF_IMAGE_PLAN_H
+#define RF_IMAGE_PLAN_H
+
+#include "image_layout.h"
+#include "rf/memory.h"
+
+/* Where a parameter's rows go. */
+typedef enum PlaceKind
+{
+	PLACE_NOWHERE, /* known, but not computed with */
+	PLACE_PACKED,  /* rows of a packed weight */
+	PLACE_ROWS     /* fp32 as they come */
+} PlaceKind;
+
+typedef struct Place
+{
+	PlaceKind kind;
+	RfDtype dtype;       /* as stored */
+	uint64_t rows;       /* of the parameter */
+	uint64_t width;      /* elements of a row */
+	uint64_t offset;     /* of the weight in the image */
+	uint64_t n;          /* rows of the whole weight */
+	uint64_t first;      /* the parameter's first row in it */
+	unsigned char *seen; /* one bit a row */
+} Place;
+
+struct RfImagePlan
+{
+	const struct RfKernels *kernels;
+	const RfSpec *spec;
+	const RfMatch *match;
+	ImageHeader header;
+	ImageLayer *layers; /* [L] */
+	Place *places;      /* [match->count] */
+	void *tokenizer;    /* compiled block */
+	float *row;         /* one row of the widest weight, widened */
+};
+
+#endif
