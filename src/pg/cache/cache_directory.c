@@ -455,18 +455,20 @@ to_megabytes(uint64 bytes)
 static void
 report_too_small(const char *name, uint64 size, uint64 pinned)
 {
-	uint64 needed = TYPEALIGN64(ROFORMER_REGION_UNIT, size) + pinned;
+	uint64 cache = directory->region.size;
+	uint64 needed = Max(TYPEALIGN64(ROFORMER_REGION_UNIT, size) + pinned, cache);
 
-	ereport(
-		ERROR,
-		(errcode(ERRCODE_OUT_OF_MEMORY),
-		 errmsg("the model cache is too small for model \"%s\": its image needs %zu MB", name,
-				to_megabytes(size)),
-		 errdetail("The cache has %zu MB, of which images in use hold %zu MB.",
-				   to_megabytes(directory->region.size), to_megabytes(pinned)),
-		 errhint("Increase roformer.cache_size to at least %zu MB, or wait until fewer models are "
-				 "in use.",
-				 Max(to_megabytes(needed), to_megabytes(directory->region.size)))));
+	ereport(ERROR,
+			(errcode(ERRCODE_OUT_OF_MEMORY),
+			 errmsg("the model cache is too small for model \"%s\": its image needs %zu MB", name,
+					to_megabytes(size)),
+			 errdetail("The cache has %zu MB, of which images in use hold %zu MB.",
+					   to_megabytes(cache), to_megabytes(pinned)),
+			 size > cache
+				 ? errhint("Increase roformer.cache_size to at least %zu MB.", to_megabytes(needed))
+				 : errhint("Increase roformer.cache_size to more than %zu MB, or try "
+						   "again when fewer models are in use.",
+						   to_megabytes(needed))));
 }
 
 /* Memory for a claimed entry's image, or ERROR 53200. */
