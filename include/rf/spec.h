@@ -39,6 +39,26 @@ typedef enum RfPooling
 	RF_POOL_POOLER /* activation(dense(row 0)); models with a pooler only */
 } RfPooling;
 
+/* Which row stands for a (prompt, choice) pair in multiple choice. */
+typedef enum RfSummary
+{
+	RF_SUMMARY_LAST, /* the last column of the batch, padding or not; also "cls_index" */
+	RF_SUMMARY_FIRST,
+	RF_SUMMARY_MEAN /* over all columns, padding included */
+} RfSummary;
+
+/*
+ * The largest models this engine takes. All are several times what has been published; together
+ * they keep every product of sizes, in bytes, below 2^52.
+ */
+#define RF_MAX_VOCAB (1 << 24)		  /* ids of the tokenizer, too */
+#define RF_MAX_HIDDEN (1 << 16)		  /* hidden_size, embedding_size */
+#define RF_MAX_INTERMEDIATE (1 << 18) /* four times as wide */
+#define RF_MAX_LAYERS 4096
+#define RF_MAX_POSITIONS (1 << 24)	  /* fp32 positions stay exact */
+#define RF_MAX_TOKEN_TYPES 1024
+#define RF_MAX_LABELS (1 << 20)
+
 /* config.json; plain data, copied into the image as it is */
 typedef struct RfConfig
 {
@@ -66,6 +86,9 @@ typedef struct RfConfig
 	bool rms_norm;	 /* RoFormer-V2: norms without weights */
 	bool use_bias;	 /* false in RoFormer-V2 */
 	bool has_pooler; /* set by rf_spec_match from the tensors */
+	RfSummary summary;			/* this and the next two: multiple choice */
+	bool summary_use_proj;		/* dense layer [H,H] on the summary */
+	int32_t summary_activation; /* RfActivation on the summary, -1: none */
 	RfPooling pooling;		  /* default of embed() */
 	bool normalize_embedding; /* L2-normalise what embed() returns */
 } RfConfig;
@@ -98,14 +121,19 @@ typedef struct RfSpec
 } RfSpec;
 
 /*
- * Parses and checks the files (sizes multiply without overflow, heads divide the hidden size, head
- * size is even, at most 4096 layers, ...). Everything but vocab lives in arena. RF_CORRUPT for
- * broken or absurd values, RF_UNSUPPORTED for what is no RoFormer model.
+ * Parses and checks the files (heads divide the hidden size, head size is even, ...). Everything
+ * but vocab lives in arena. RF_CORRUPT for broken or absurd values, RF_LIMIT beyond the limits
+ * above, RF_UNSUPPORTED for what is no RoFormer model, RF_NOT_FOUND without a required file.
  */
 extern RfCode rf_spec_parse(const RfFile *files, size_t count, RfArena *arena, RfSpec *spec,
 							RfError *err);
 
-/* A tensor the model needs, under its canonical name (with "roformer." where a class has a head). */
+/*
+ * A tensor the model has, under its canonical name: that of Hugging Face's state dict of the
+ * architecture ("roformer." before the encoder's names where the class has a head, nothing in
+ * RoFormerModel; "weight" and "bias" in norms; "cls.predictions.bias" for the decoder's bias).
+ * Tensors stored under canonical names match themselves.
+ */
 typedef struct RfParameter
 {
 	const char *name;

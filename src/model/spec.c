@@ -1,0 +1,115 @@
+/*
+ * spec.c - the text files of a model directory, and the specification read from them.
+ *
+ * Each file is parsed by the module that knows it: config.json here (spec_config.c,
+ * spec_labels.c), the sentence-transformers files in spec_pooling.c, the tokenizer's three by the
+ * tokenizer.
+ */
+#include "spec_private.h"
+
+#include <string.h>
+
+#define MEGABYTE ((size_t) 1024 * 1024)
+
+/*
+ * The largest published vocabulary has 5 MB, the largest config.json is one with a label for each
+ * of some 100,000 classes. All stay far below the 1 GB that a value in the server can have.
+ */
+const RfFileRule rf_model_files[] = {
+	{RF_CONFIG_FILE, true, 16 * MEGABYTE},           {"vocab.txt", true, 256 * MEGABYTE},
+	{"tokenizer_config.json", false, 16 * MEGABYTE}, {"special_tokens_map.json", false, MEGABYTE},
+	{"added_tokens.json", false, 16 * MEGABYTE},     {"modules.json", false, MEGABYTE},
+	{"1_Pooling/config.json", false, MEGABYTE},
+};
+
+const size_t rf_model_files_count = sizeof(rf_model_files) / sizeof(rf_model_files[0]);
+
+const char *
+rf_task_name(RfTask task)
+{
+	static const char *const names[] = {
+		[RF_TASK_ENCODER] = "encoder",
+		[RF_TASK_MASKED_LM] = "masked language modeling",
+		[RF_TASK_SEQUENCE_CLASSIFICATION] = "sequence classification",
+		[RF_TASK_TOKEN_CLASSIFICATION] = "token classification",
+		[RF_TASK_QUESTION_ANSWERING] = "question answering",
+		[RF_TASK_MULTIPLE_CHOICE] = "multiple choice",
+		[RF_TASK_CAUSAL_LM] = "causal language modeling",
+	};
+
+	return names[task];
+}
+
+const RfFile *
+rf_spec_file(const RfFile *files, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+	{
+		if (strcmp(files[i].name, name) == 0)
+			return &files[i];
+	}
+	return NULL;
+}
+
+static RfCode
+require_files(const RfFile *files, size_t count, RfError *err)
+{
+	for (size_t i = 0; i < rf_model_files_count; i++)
+	{
+		const char *name = rf_model_files[i].name;
+
+		RF_FAIL_IF(rf_model_files[i].required && rf_spec_file(files, count, name) == NULL, err,
+				   RF_NOT_FOUND, "model has no file \"%s\"", name);
+	}
+	return RF_OK;
+}
+
+static RfCode
+parse_members(const json_t *root, RfArena *arena, RfSpec *spec, RfError *err)
+{
+	RF_TRY(rf_spec_parse_config(root, spec, err));
+	return rf_spec_parse_labels(root, arena, spec, err);
+}
+
+static RfCode
+parse_config_file(const RfFile *file, RfArena *arena, RfSpec *spec, RfError *err)
+{
+	json_t *root;
+	RfCode code;
+
+	RF_TRY(rf_json_parse(file->name, file->data, file->size, &root, err));
+	code = parse_members(root, arena, spec, err);
+	json_decref(root);
+	if (code != RF_OK && code != RF_NO_MEMORY)
+		rf_error_origin(err, file->name, RF_NO_OFFSET);
+	return code;
+}
+
+static RfCode
+parse_tokenizer_files(const RfFile *files, size_t count, RfArena *arena, RfSpec *spec, RfError *err)
+{
+	static const RfFile none = {NULL, NULL, 0};
+	const RfFile *config = rf_spec_file(files, count, "tokenizer_config.json");
+	const RfFile *special_map = rf_spec_file(files, count, "special_tokens_map.json");
+	const RfFile *added = rf_spec_file(files, count, "added_tokens.json");
+
+	config = config == NULL ? &none : config;
+	special_map = special_map == NULL ? &none : special_map;
+	added = added == NULL ? &none : added;
+	return rf_tokenizer_options_parse(config->data, config->size, special_map->data,
+									  special_map->size, added->data, added->size, arena,
+									  &spec->tokenizer, err);
+}
+
+RfCode
+rf_spec_parse(const RfFile *files, size_t count, RfArena *arena, RfSpec *spec, RfError *err)
+{
+	/* The configuration goes into digests as it lies in memory, gaps between members included. */
+	memset(spec, 0, sizeof(*spec));
+	RF_TRY(require_files(files, count, err));
+	RF_TRY(parse_config_file(rf_spec_file(files, count, RF_CONFIG_FILE), arena, spec, err));
+	RF_TRY(parse_tokenizer_files(files, count, arena, spec, err));
+	RF_TRY(rf_spec_parse_pooling(files, count, &spec->config, err));
+	spec->vocab = *rf_spec_file(files, count, "vocab.txt");
+	return RF_OK;
+}
