@@ -271,9 +271,9 @@ check_chunk(const RoformerChunkScan *scan, const char *tensor, int64 first_row, 
 	if (size == 0 || size % scan->row_bytes != 0 || size / scan->row_bytes > rows - scan->next_row)
 		report_damaged(expected->name,
 					   psprintf("The chunk at row " UINT64_FORMAT
-								" has %zu bytes, which is not a number of rows of %zu bytes that "
-								"the tensor has.",
-								scan->next_row, size, scan->row_bytes));
+								" has %zu bytes, where " UINT64_FORMAT
+								" rows of %zu bytes are left.",
+								scan->next_row, size, rows - scan->next_row, scan->row_bytes));
 }
 
 static void

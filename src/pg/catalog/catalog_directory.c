@@ -238,9 +238,17 @@ close_checkpoint(void *arg)
 	directory->checkpoint = NULL;
 }
 
+/* Engine errors name files as they are called in the directory: this says in which. */
+static void
+add_path(void *arg)
+{
+	errcontext("model directory \"%s\"", (const char *) arg);
+}
+
 RoformerDirectory *
 roformer_directory_open(const char *path)
 {
+	ErrorContextCallback error_context = {error_context_stack, add_path, unconstify(char *, path)};
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "roformer model directory",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(context);
@@ -253,8 +261,10 @@ roformer_directory_open(const char *path)
 	callback->arg = directory;
 	MemoryContextRegisterResetCallback(context, callback);
 
+	error_context_stack = &error_context;
 	read_content(directory, path);
 	check_tokenizer(directory);
+	error_context_stack = error_context.previous;
 	warn_unexpected(&directory->match);
 	MemoryContextSwitchTo(caller);
 	return directory;

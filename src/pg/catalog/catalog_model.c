@@ -14,7 +14,7 @@
 #include "utils/fmgroids.h"
 #include "utils/varlena.h"
 
-/* As PostgreSQL hints at columns: near enough to be a slip of the finger. */
+/* Near enough to be a slip of the finger: one letter in three, but not more than this. */
 #define MAX_NAME_DISTANCE 3
 #define MAX_NEAR_NAMES 3
 
@@ -81,7 +81,7 @@ static int
 find_near_names(Relation model, const char *wanted, NearName *near)
 {
 	int length = strlen(wanted);
-	int limit = Min(MAX_NAME_DISTANCE, length / 2);
+	int limit = Min(MAX_NAME_DISTANCE, (length + 1) / 3);
 	SysScanDesc scan;
 	HeapTuple tuple;
 	int count = 0;

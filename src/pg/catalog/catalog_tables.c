@@ -23,6 +23,7 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "storage/sinval.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -70,23 +71,33 @@ find_relation(Oid schema, const char *name)
 	return relation;
 }
 
+static void
+look_up_tables(TableOids *found)
+{
+	Oid schema = get_namespace_oid(SCHEMA, true);
+
+	for (int i = 0; i < ROFORMER_TABLES; i++)
+	{
+		found->tables[i] = find_relation(schema, table_names[i]);
+		found->keys[i] = find_relation(schema, key_names[i]);
+	}
+	found->name_key = find_relation(schema, "model_name_key");
+	found->sequence = find_relation(schema, "model_id_seq");
+	found->known = true;
+}
+
+/* A look-up may itself hear of invalidations, which would find nothing to forget yet. */
 static const TableOids *
 find_tables(void)
 {
-	if (!oids.known)
+	while (!oids.known)
 	{
-		Oid schema = get_namespace_oid(SCHEMA, true);
+		uint64 before = SharedInvalidMessageCounter;
 		TableOids found;
 
-		for (int i = 0; i < ROFORMER_TABLES; i++)
-		{
-			found.tables[i] = find_relation(schema, table_names[i]);
-			found.keys[i] = find_relation(schema, key_names[i]);
-		}
-		found.name_key = find_relation(schema, "model_name_key");
-		found.sequence = find_relation(schema, "model_id_seq");
-		found.known = true;
-		oids = found;
+		look_up_tables(&found);
+		if (SharedInvalidMessageCounter == before)
+			oids = found;
 	}
 	return &oids;
 }
