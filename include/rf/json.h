@@ -23,7 +23,10 @@
  */
 extern RfCode rf_json_parse(const char *origin, const char *text, size_t length, json_t **object,
 							RfError *err);
-/* The same for an array. */
+/* The same with all numbers real, for files in which an integer need not fit 64 bits. */
+extern RfCode rf_json_parse_reals(const char *origin, const char *text, size_t length,
+								  json_t **object, RfError *err);
+/* As rf_json_parse, for an array. */
 extern RfCode rf_json_parse_array(const char *origin, const char *text, size_t length,
 								  json_t **array, RfError *err);
 

@@ -35,7 +35,8 @@ count_values(const char *text, size_t length)
 }
 
 static RfCode
-parse_value(const char *origin, const char *text, size_t length, json_t **value, RfError *err)
+parse_value(const char *origin, const char *text, size_t length, size_t flags, json_t **value,
+			RfError *err)
 {
 	json_error_t why;
 
@@ -44,7 +45,7 @@ parse_value(const char *origin, const char *text, size_t length, json_t **value,
 			   "\"%s\" has %zu bytes of JSON, more than %zu", origin, length, RF_JSON_MAX_BYTES);
 	RF_FAIL_IF(count_values(text, length) > RF_JSON_MAX_VALUES, err, RF_LIMIT,
 			   "\"%s\" has more than %zu JSON values", origin, RF_JSON_MAX_VALUES);
-	*value = json_loadb(text, length, JSON_REJECT_DUPLICATES, &why);
+	*value = json_loadb(text, length, JSON_REJECT_DUPLICATES | flags, &why);
 	if (*value == NULL && (json_error_code(&why) == json_error_out_of_memory || why.text[0] == '\0'))
 		return rf_error_memory(err, length);
 	if (*value == NULL)
@@ -73,7 +74,15 @@ require_type(const char *origin, json_t **value, json_type type, const char *wan
 RfCode
 rf_json_parse(const char *origin, const char *text, size_t length, json_t **object, RfError *err)
 {
-	RF_TRY(parse_value(origin, text, length, object, err));
+	RF_TRY(parse_value(origin, text, length, 0, object, err));
+	return require_type(origin, object, JSON_OBJECT, "object", err);
+}
+
+RfCode
+rf_json_parse_reals(const char *origin, const char *text, size_t length, json_t **object,
+					RfError *err)
+{
+	RF_TRY(parse_value(origin, text, length, JSON_DECODE_INT_AS_REAL, object, err));
 	return require_type(origin, object, JSON_OBJECT, "object", err);
 }
 
@@ -81,7 +90,7 @@ RfCode
 rf_json_parse_array(const char *origin, const char *text, size_t length, json_t **array,
 					RfError *err)
 {
-	RF_TRY(parse_value(origin, text, length, array, err));
+	RF_TRY(parse_value(origin, text, length, 0, array, err));
 	return require_type(origin, array, JSON_ARRAY, "array", err);
 }
 
