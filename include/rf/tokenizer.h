@@ -41,7 +41,8 @@ typedef struct RfTokenizerOptions
 	const char *const *never_split;			 /* [never_split_count] */
 	size_t never_split_count;
 	const char *const *added;				 /* [added_count] further tokens matched in raw text */
-	const int32_t *added_ids;				 /* [added_count] */
+	const int32_t *added_ids;				 /* [added_count] -1: as in the vocabulary */
+	const bool *added_special;				 /* [added_count]; NULL: none is special */
 	size_t added_count;
 } RfTokenizerOptions;
 
@@ -108,6 +109,8 @@ typedef struct RfEncodeOptions
 	RfTruncation truncation;
 	bool truncate_left; /* keep the end of the text */
 	bool pad_to_max_length;
+	bool pad_left;				/* padding goes before the text */
+	int32_t pad_to_multiple_of; /* > 0: pads up to a multiple of this */
 } RfEncodeOptions;
 
 /* One text, or a pair (pair != NULL; an empty second text is still a pair). */

@@ -1,0 +1,273 @@
+/*
+ * trie.c - building a double-array trie.
+ *
+ * Nodes are placed breadth first, so that those near the root, which have many children, meet an
+ * almost empty array and the many nodes with one child fill the gaps. Empty slots are a doubly
+ * linked list; a node with several children looks at the newest SEARCH_LIMIT of them and then
+ * starts a new block, which keeps the time linear in the number of nodes.
+ */
+#include "trie.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK_SLOTS 256
+#define SEARCH_LIMIT 48
+#define MAX_SLOTS ((size_t) 1 << 30)
+
+/* Keys first .. last - 1 share their first depth bytes, which lead to node. */
+typedef struct Subtree
+{
+	uint32_t first;
+	uint32_t last;
+	uint32_t depth;
+	uint32_t node;
+} Subtree;
+
+typedef struct Builder
+{
+	RfArena scratch;
+	RfTrieNode *nodes; /* [slots] */
+	uint32_t *next;    /* [slots] list of empty slots, circular through slot 0 */
+	uint32_t *previous;
+	int32_t *values; /* [slots] */
+	size_t slots;
+	size_t capacity;
+	RfError *err;
+} Builder;
+
+static int
+compare_keys(const void *left, const void *right)
+{
+	const RfTrieKey *a = left;
+	const RfTrieKey *b = right;
+	int order = memcmp(a->bytes, b->bytes, a->length < b->length ? a->length : b->length);
+
+	if (order != 0)
+		return order;
+	if (a->length != b->length)
+		return a->length < b->length ? -1 : 1;
+	return a->value < b->value ? -1 : a->value > b->value;
+}
+
+/* Sorts; drops all but the last of equal keys. Returns how many are left. */
+static size_t
+sort_keys(RfTrieKey *keys, size_t count)
+{
+	size_t kept = 0;
+
+	if (count == 0)
+		return 0;
+	qsort(keys, count, sizeof(*keys), compare_keys);
+	for (size_t i = 0; i < count; i++)
+	{
+		if (kept > 0 && keys[kept - 1].length == keys[i].length &&
+			memcmp(keys[kept - 1].bytes, keys[i].bytes, keys[i].length) == 0)
+			kept--;
+		keys[kept++] = keys[i];
+	}
+	return kept;
+}
+
+static RfCode
+grow_arrays(Builder *builder)
+{
+	size_t capacity = builder->capacity == 0 ? 4 * BLOCK_SLOTS : builder->capacity * 2;
+	Builder grown = *builder;
+
+	RF_FAIL_IF(capacity > MAX_SLOTS, builder->err, RF_LIMIT,
+			   "strings need more than %zu trie nodes", MAX_SLOTS);
+	RF_NEW(&grown.scratch, grown.nodes, capacity, builder->err);
+	RF_NEW(&grown.scratch, grown.next, capacity, builder->err);
+	RF_NEW(&grown.scratch, grown.previous, capacity, builder->err);
+	RF_NEW(&grown.scratch, grown.values, capacity, builder->err);
+	if (builder->slots > 0)
+	{
+		memcpy(grown.nodes, builder->nodes, builder->slots * sizeof(*grown.nodes));
+		memcpy(grown.next, builder->next, builder->slots * sizeof(*grown.next));
+		memcpy(grown.previous, builder->previous, builder->slots * sizeof(*grown.previous));
+		memcpy(grown.values, builder->values, builder->slots * sizeof(*grown.values));
+	}
+	grown.capacity = capacity;
+	*builder = grown;
+	return RF_OK;
+}
+
+/* Puts one block of empty slots at the end of the array and of the list. */
+static RfCode
+add_block(Builder *builder)
+{
+	size_t first = builder->slots;
+
+	if (builder->slots == builder->capacity)
+		RF_TRY(grow_arrays(builder));
+	builder->slots += BLOCK_SLOTS;
+	for (size_t slot = first; slot < builder->slots; slot++)
+	{
+		builder->nodes[slot].base = 0;
+		builder->nodes[slot].parent = RF_TRIE_FREE;
+		builder->values[slot] = -1;
+		if (slot == 0)
+		{
+			builder->next[0] = builder->previous[0] = 0;
+			continue;
+		}
+		builder->next[slot] = 0;
+		builder->previous[slot] = builder->previous[0];
+		builder->next[builder->previous[0]] = (uint32_t) slot;
+		builder->previous[0] = (uint32_t) slot;
+	}
+	return RF_OK;
+}
+
+static void
+take_slot(Builder *builder, uint32_t slot, uint32_t parent)
+{
+	builder->nodes[slot].parent = parent;
+	builder->next[builder->previous[slot]] = builder->next[slot];
+	builder->previous[builder->next[slot]] = builder->previous[slot];
+}
+
+static bool
+fits(const Builder *builder, uint32_t base, const unsigned char *labels, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+	{
+		uint32_t slot = base ^ labels[i];
+
+		if (slot == 0 || builder->nodes[slot].parent != RF_TRIE_FREE)
+			return false;
+	}
+	return true;
+}
+
+static RfCode
+find_base(Builder *builder, const unsigned char *labels, size_t count, uint32_t *base)
+{
+	uint32_t slot = count == 1 ? builder->next[0] : builder->previous[0];
+
+	for (int tries = 0; slot != 0 && tries < SEARCH_LIMIT; tries++)
+	{
+		*base = slot ^ labels[0];
+		if (fits(builder, *base, labels, count))
+			return RF_OK;
+		slot = builder->previous[slot];
+	}
+	*base = (uint32_t) builder->slots;
+	return add_block(builder);
+}
+
+/* Gives node its value and its children slots; pushes the children's subtrees behind queue[*tail].
+ */
+static RfCode
+place_children(Builder *builder, const RfTrieKey *keys, Subtree here, Subtree *queue, size_t *tail)
+{
+	unsigned char labels[256];
+	size_t first_child = *tail;
+	size_t count = 0;
+	uint32_t base;
+
+	if (keys[here.first].length == here.depth)
+	{
+		builder->values[here.node] = keys[here.first].value;
+		builder->nodes[here.node].base = RF_TRIE_ACCEPT;
+		here.first++;
+	}
+	for (uint32_t i = here.first; i < here.last; i++)
+	{
+		unsigned char label = (unsigned char) keys[i].bytes[here.depth];
+
+		if (count == 0 || labels[count - 1] != label)
+		{
+			labels[count++] = label;
+			queue[(*tail)++] = (Subtree){i, i, here.depth + 1, 0};
+		}
+		queue[*tail - 1].last = i + 1;
+	}
+	if (count == 0)
+		return RF_OK;
+	RF_TRY(find_base(builder, labels, count, &base));
+	builder->nodes[here.node].base |= base;
+	for (size_t i = 0; i < count; i++)
+	{
+		queue[first_child + i].node = base ^ labels[i];
+		take_slot(builder, base ^ labels[i], here.node);
+	}
+	return RF_OK;
+}
+
+/*
+ * Level by level: the subtrees of one level are disjoint ranges of keys, so that two queues of
+ * count entries are enough however long the keys are.
+ */
+static RfCode
+place_all(Builder *builder, const RfTrieKey *keys, size_t count)
+{
+	Subtree *level;
+	Subtree *below;
+	size_t width = count > 0 ? 1 : 0;
+
+	RF_TRY(add_block(builder));
+	RF_NEW(&builder->scratch, level, count, builder->err);
+	RF_NEW(&builder->scratch, below, count, builder->err);
+	if (width > 0)
+		level[0] = (Subtree){0, (uint32_t) count, 0, 0};
+	while (width > 0)
+	{
+		Subtree *swap = level;
+		size_t next_width = 0;
+
+		for (size_t i = 0; i < width; i++)
+			RF_TRY(place_children(builder, keys, level[i], below, &next_width));
+		level = below;
+		below = swap;
+		width = next_width;
+	}
+	return RF_OK;
+}
+
+static RfCode
+copy_result(const Builder *builder, RfArena *arena, RfTrie *trie)
+{
+	RfTrieNode *nodes;
+	int32_t *values;
+
+	RF_NEW(arena, nodes, builder->slots, builder->err);
+	RF_NEW(arena, values, builder->slots, builder->err);
+	memcpy(nodes, builder->nodes, builder->slots * sizeof(*nodes));
+	memcpy(values, builder->values, builder->slots * sizeof(*values));
+	trie->nodes = nodes;
+	trie->values = values;
+	trie->count = builder->slots;
+	return RF_OK;
+}
+
+RfCode
+rf_trie_build(RfTrieKey *keys, size_t count, RfArena *arena, RfTrie *trie, RfError *err)
+{
+	Builder builder = {.err = err};
+	RfCode code;
+
+	RF_FAIL_IF(count > INT32_MAX, err, RF_LIMIT, "%zu strings are too many for a trie", count);
+	rf_arena_init(&builder.scratch, arena->memory);
+	count = sort_keys(keys, count);
+	code = place_all(&builder, keys, count);
+	if (code == RF_OK)
+		code = copy_result(&builder, arena, trie);
+	rf_arena_free(&builder.scratch);
+	return code;
+}
+
+int32_t
+rf_trie_find(const RfTrie *trie, const char *bytes, size_t length)
+{
+	uint32_t node = 0;
+
+	for (size_t i = 0; i < length; i++)
+	{
+		node = rf_trie_step(trie, node, (unsigned char) bytes[i]);
+		if (node == 0)
+			return -1;
+	}
+	return rf_trie_accepts(trie, node) ? trie->values[node] : -1;
+}
