@@ -332,7 +332,8 @@ static RfCode
 mark_special(Parser *parser)
 {
 	RfTokenizerOptions *options = parser->options;
-	json_t *texts = json_object();
+	/* Not json_object(): in a backend that name is PostgreSQL's SQL function, and its comes first. */
+	json_t *texts = json_pack("{}");
 	bool stored = texts != NULL;
 
 	for (int i = 0; stored && i < RF_SPECIAL_COUNT; i++)
