@@ -20,7 +20,7 @@ typedef struct RoformerSession
 /*
  * The session for the model named by argument 0, cached in fcinfo->flinfo for as long as the
  * statement runs: it keeps its image even if the model is replaced or dropped meanwhile. Looked up
- * again when the name, the user or the settings differ, or after a later command saw a change.
+ * again when the name, the user or the settings differ, or after a change under another snapshot.
  */
 extern RoformerSession *roformer_session_of_call(FunctionCallInfo fcinfo);
 

@@ -4,25 +4,41 @@
  * A call site (an expression in a plan, a trigger) keeps what it resolved in flinfo->fn_extra, for
  * a handful of models, as the name may come from a column. What was resolved stays as long as name,
  * user and settings are the same, and
- *   - no model has changed as far as this backend knows, or
- *   - the command is still the one that resolved it: a statement finishes on the content it began
- * with.
+ *   - the call is evaluated under the snapshot it was resolved under: a statement finishes on the
+ *     content it began with, also a cursor that is fetched from later; or
+ *   - no model has changed since.
+ * Expressions that PL/pgSQL keeps for the length of a transaction are evaluated under a new
+ * snapshot with each statement. (Command ids would not tell: they don't advance while nothing is
+ * written.)
  *
  * A resolved session lives in its own memory context below the call site's; whichever way that
  * goes, a callback closes the engine session.
  */
 #include "session_private.h"
 
-#include "access/xact.h"
 #include "miscadmin.h"
 #include "pg/support.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 /* Models one call site keeps open; of more, the one it used least recently is given up. */
 #define CALL_SITE_MODELS 8
+
+/* Tells snapshots apart: within a transaction the same numbers mean the same set of transactions.
+ */
+typedef struct SnapshotMark
+{
+	LocalTransactionId transaction;
+	CommandId command;
+	TransactionId xmin;
+	TransactionId xmax;
+	uint32 running; /* transactions in between that the snapshot doesn't see */
+	int32 running_subtransactions;
+} SnapshotMark; /* no padding: compared with memcmp */
 
 typedef struct ResolvedSession
 {
@@ -36,8 +52,7 @@ typedef struct ResolvedSession
 	Oid user;
 	RoformerSettings settings;
 	uint64 generation;
-	LocalTransactionId transaction;
-	CommandId command;
+	SnapshotMark snapshot;
 } ResolvedSession;
 
 typedef struct CallSite
@@ -46,13 +61,25 @@ typedef struct CallSite
 	ResolvedSession *resolved[CALL_SITE_MODELS]; /* [count] most recently used first */
 } CallSite;
 
-static LocalTransactionId
-current_transaction(void)
+static SnapshotMark
+mark_snapshot(void)
 {
+	SnapshotMark mark = {0};
 	VirtualTransactionId transaction;
 
 	GET_VXID_FROM_PGPROC(transaction, *MyProc);
-	return transaction.localTransactionId;
+	mark.transaction = transaction.localTransactionId;
+	if (ActiveSnapshotSet())
+	{
+		Snapshot snapshot = GetActiveSnapshot();
+
+		mark.command = snapshot->curcid;
+		mark.xmin = snapshot->xmin;
+		mark.xmax = snapshot->xmax;
+		mark.running = snapshot->xcnt;
+		mark.running_subtransactions = snapshot->subxcnt;
+	}
+	return mark;
 }
 
 static void
@@ -86,8 +113,7 @@ fill_resolved(ResolvedSession *resolved, const char *name)
 	RoformerModel *model;
 
 	resolved->generation = roformer_catalog_generation();
-	resolved->transaction = current_transaction();
-	resolved->command = GetCurrentCommandId(false);
+	resolved->snapshot = mark_snapshot();
 	resolved->user = GetUserId();
 	resolved->name_length = strlen(name);
 	roformer_settings_read(&resolved->settings);
@@ -119,14 +145,22 @@ has_name(const ResolvedSession *resolved, const char *name, size_t length)
 		   memcmp(resolved->session.model->name, name, length) == 0;
 }
 
+/* A new snapshot may see changes that nobody has told this backend of, if it has locked nothing
+ * since. */
 static bool
-is_current(const ResolvedSession *resolved)
+is_current(ResolvedSession *resolved)
 {
+	SnapshotMark now = mark_snapshot();
+
 	if (resolved->user != GetUserId() || !roformer_settings_unchanged(&resolved->settings))
 		return false;
-	return resolved->generation == roformer_catalog_generation() ||
-		   (resolved->transaction == current_transaction() &&
-			resolved->command == GetCurrentCommandId(false));
+	if (memcmp(&resolved->snapshot, &now, sizeof(now)) == 0)
+		return true;
+	AcceptInvalidationMessages();
+	if (resolved->generation != roformer_catalog_generation())
+		return false;
+	resolved->snapshot = now;
+	return true;
 }
 
 /* ---- call sites ------------------------------------------------------------------------------ */
