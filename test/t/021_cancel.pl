@@ -1,0 +1,132 @@
+# Cancel, timeout and termination, of a session that loads, waits or computes: it stops soon, nothing is stuck, and
+# the next one loads.
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::RealBin;
+use RoformerTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = start_server('cancel', conf => 'log_error_verbosity = verbose');
+load_random($node, 'tiny', seed => 6);
+load_random($node, 'wide', seed => 7, hidden => 768, layers => 4, heads => 12);
+my $query = "SELECT roformer.classify_score('tiny', 'abc', 'label0')";
+my $answer = $node->safe_psql('postgres', $query);
+
+# A loader held up in the middle of its load, and a session that waits for it.
+sub loader_and_waiter
+{
+	$node->safe_psql('postgres', "SELECT roformer.evict('tiny')");
+	my $blocker = block_loading($node);
+	my ($loader, $loader_pid) = start_session($node);
+	start_query($loader, $query);
+	wait_for_state($node, $loader_pid, 'loader');
+	my ($waiter, $waiter_pid) = start_session($node);
+	start_query($waiter, $query);
+	wait_for_state($node, $waiter_pid, 'waiter');
+	return ($blocker, $loader, $loader_pid, $waiter, $waiter_pid);
+}
+
+sub finish_waiter
+{
+	my ($blocker, $waiter, $waiter_pid, $what) = @_;
+
+	wait_for_state($node, $waiter_pid, 'loader');
+	is(cache_rows($node), 'tiny loading 1', "after $what the waiter loads");
+	$blocker->query_safe('COMMIT');
+	is(finish_query($waiter), $answer, 'and answers');
+	is(cache_rows($node), 'tiny ready 0', 'nothing is stuck');
+	$_->quit for $waiter, $blocker;
+}
+
+# ---- the loader --------------------------------------------------------------------------------
+
+my ($blocker, $loader, $loader_pid, $waiter, $waiter_pid) = loader_and_waiter();
+$node->safe_psql('postgres', "SELECT pg_cancel_backend($loader_pid)");
+finish_waiter($blocker, $waiter, $waiter_pid, 'cancelling the loader');
+my ($out, $err) = finish_query($loader);
+like($err, qr/canceling statement due to user request/, 'the cancelled session gets an error');
+is($loader->query_safe('SELECT 1'), '1', 'and goes on');
+$loader->quit;
+
+($blocker, $loader, $loader_pid, $waiter, $waiter_pid) = loader_and_waiter();
+$node->safe_psql('postgres', "SELECT pg_terminate_backend($loader_pid)");
+wait_for_state($node, $loader_pid, 'gone');
+finish_waiter($blocker, $waiter, $waiter_pid, 'terminating the loader');
+$loader->{run}->finish;
+
+$node->safe_psql('postgres', "SELECT roformer.evict('tiny')");
+$blocker = block_loading($node);
+(my $ret, $out, $err) = $node->psql('postgres', "SET statement_timeout = '200ms'; $query");
+like($err, qr/canceling statement due to statement timeout/, 'statement_timeout while loading');
+is(cache_rows($node), '', 'leaves no entry');
+
+# An error caught in a subtransaction must not leave the claim to the outer transaction.
+($loader, $loader_pid) = start_session($node);
+$loader->query_safe("SET lock_timeout = '200ms'");
+$loader->query_safe("BEGIN");
+$loader->query_safe("DO \$\$ BEGIN PERFORM roformer.classify('tiny', 'abc'); EXCEPTION WHEN lock_not_available THEN NULL; END \$\$");
+is(cache_rows($node), '', 'a load that fails in a block that catches it leaves no entry either');
+$loader->query_safe('COMMIT');
+$blocker->query_safe('COMMIT');
+is($node->safe_psql('postgres', $query), $answer, 'the next session loads');
+$_->quit for $loader, $blocker;
+
+# ---- the waiter --------------------------------------------------------------------------------
+
+($blocker, $loader, $loader_pid, $waiter, $waiter_pid) = loader_and_waiter();
+my $seconds = seconds_of(sub {
+	$node->safe_psql('postgres', "SELECT pg_cancel_backend($waiter_pid)");
+	($out, $err) = finish_query($waiter);
+	like($err, qr/canceling statement due to user request/, 'a waiter can be cancelled');
+});
+cmp_ok($seconds, '<', 2, 'at once');
+my ($third, $third_pid) = start_session($node);
+start_query($third, $query);
+wait_for_state($node, $third_pid, 'waiter');
+$node->safe_psql('postgres', "SELECT pg_terminate_backend($third_pid)");
+wait_for_state($node, $third_pid, 'gone');
+($ret, $out, $err) = $node->psql('postgres', "SET statement_timeout = '200ms'; $query");
+like($err, qr/canceling statement due to statement timeout/, 'statement_timeout while waiting');
+$blocker->query_safe('COMMIT');
+is(finish_query($loader), $answer, 'the loader is not disturbed');
+is($node->safe_psql('postgres', 'SELECT loads - 5, pins FROM roformer.cache'), '0|0', 'and loads once');
+$_->quit for $loader, $waiter, $blocker;
+$third->{run}->finish;
+
+# ---- computing ---------------------------------------------------------------------------------
+
+$node->safe_psql('postgres', "SELECT roformer.prewarm('wide')");
+my $text = "repeat('a b c ', 500)"; # 1500 tokens
+my $whole = seconds_of(sub { $node->safe_psql('postgres', "SELECT roformer.classify('wide', $text)") });
+my $long = "SELECT roformer.classify('wide', array_agg($text || i)) FROM generate_series(1, 1000) i";
+$seconds = seconds_of(sub {
+	($ret, $out, $err) = $node->psql('postgres', "SET statement_timeout = '500ms'; $long");
+});
+like($err, qr/canceling statement due to statement timeout/, 'statement_timeout while computing a batch');
+note(sprintf('one text takes %.0f ms; a batch of them stops %.0f ms after its timeout of 500 ms', 1000 * $whole, 1000 * ($seconds - 0.5)));
+cmp_ok($seconds, '<', 3, 'it stops soon');
+
+my ($session, $pid) = start_session($node);
+start_query($session, $long);
+wait_for_state($node, $pid, 'computing');
+$seconds = seconds_of(sub {
+	$node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
+	($out, $err) = finish_query($session);
+	like($err, qr/canceling statement due to user request/, 'a computing session can be cancelled');
+});
+cmp_ok($seconds, '<', 2, 'which is soon');
+is($session->query_safe($query), $answer, 'and computes again');
+start_query($session, $long);
+wait_for_state($node, $pid, 'computing');
+$seconds = seconds_of(sub {
+	$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
+	wait_for_state($node, $pid, 'gone');
+});
+cmp_ok($seconds, '<', 3, 'a computing session can be terminated');
+$session->{run}->finish;
+is($node->safe_psql('postgres', 'SELECT sum(pins) FROM roformer.cache'), '0', 'no pin is left');
+
+$node->stop;
+done_testing();
