@@ -60,10 +60,11 @@ typedef void (*RfActivate)(float *x, size_t n);
 struct RfKernels
 {
 	const char *name;
-	size_t tile_rows; /* MR */
-	size_t panel;     /* NR, a multiple of RF_LANES */
-	size_t row_block; /* MC: rows that pass a panel before the next panel is taken */
-	size_t k_block;   /* KC: terms of a partial sum */
+	size_t tile_rows;    /* MR */
+	size_t panel;        /* NR, a multiple of RF_LANES */
+	size_t row_block;    /* MC: rows that pass a panel before the next panel is taken */
+	size_t k_block;      /* KC: terms of a partial sum */
+	size_t column_block; /* a GEMM over part of a weight starts at a multiple of this column */
 	void (*tile)(const RfTile *tile);
 	void (*gemm)(const RfKernels *kernels, const RfGemm *gemm);
 
@@ -96,7 +97,7 @@ extern void rf_pack_panels(const RfKernels *kernels, size_t n, size_t k, size_t 
 						   const float *values, void *weight);
 extern void rf_unpack_panels(const RfKernels *kernels, size_t n, size_t k, size_t row,
 							 const void *weight, float *values);
-/* Columns [first, ...) of a packed weight; first is a multiple of panel. */
+/* Columns [first, ...) of a packed weight; first is a multiple of column_block. */
 extern const void *rf_pack_column(const void *weight, size_t k, size_t first);
 
 /*

@@ -11,6 +11,7 @@ rf_kernels_fill_ref(RfKernels *kernels)
 	kernels->panel = RF_LANES;
 	kernels->row_block = 256;
 	kernels->k_block = 256;
+	kernels->column_block = kernels->panel;
 	kernels->tile = rf_tile_fp32_ref;
 	kernels->gemm = rf_gemm_panels;
 	kernels->weight_size = rf_pack_panels_size;

@@ -32,13 +32,13 @@ piece_rows(size_t m)
 	return pieces == 0 ? 1 : (m + pieces - 1) / pieces;
 }
 
-/* Whole panels only: a piece of a packed weight starts at one. */
+/* A piece of a packed weight starts where the kernels allow it. */
 static size_t
 piece_columns(const RfKernels *kernels, size_t rows, size_t k)
 {
-	size_t panels = PIECE_WORK / (rows * k) / kernels->panel;
+	size_t blocks = PIECE_WORK / (rows * k) / kernels->column_block;
 
-	return (panels == 0 ? 1 : panels) * kernels->panel;
+	return (blocks == 0 ? 1 : blocks) * kernels->column_block;
 }
 
 RfCode

@@ -55,19 +55,26 @@ mish(float x)
 	return x * (w / (w + 2));
 }
 
+/* Unlike fminf and fmaxf, comparisons leave a NaN what it is. */
+static float
+clip(float x, float low, float high)
+{
+	return x < low ? low : x > high ? high : x;
+}
+
 DEFINE_ACTIVATION(activate_gelu, gelu(x))
 DEFINE_ACTIVATION(activate_gelu_tanh, gelu_tanh(x))
 DEFINE_ACTIVATION(activate_quick_gelu, x *logistic(1.702f * x))
-DEFINE_ACTIVATION(activate_gelu_10, fminf(fmaxf(gelu(x), -10), 10))
-DEFINE_ACTIVATION(activate_relu, x > 0 ? x : x * 0)
-DEFINE_ACTIVATION(activate_relu6, fminf(x > 0 ? x : x * 0, 6))
+DEFINE_ACTIVATION(activate_gelu_10, clip(gelu(x), -10, 10))
+DEFINE_ACTIVATION(activate_relu, x < 0 ? 0 : x)
+DEFINE_ACTIVATION(activate_relu6, clip(x, 0, 6))
 DEFINE_ACTIVATION(activate_silu, x *logistic(x))
 DEFINE_ACTIVATION(activate_tanh, tanhf(x))
 DEFINE_ACTIVATION(activate_sigmoid, logistic(x))
 DEFINE_ACTIVATION(activate_linear, x)
 DEFINE_ACTIVATION(activate_mish, mish(x))
 DEFINE_ACTIVATION(activate_leaky_relu, x > 0 ? x : 0.01f * x)
-DEFINE_ACTIVATION(activate_relu2, x > 0 ? x * x : x * 0)
+DEFINE_ACTIVATION(activate_relu2, x < 0 ? 0 : x * x)
 DEFINE_ACTIVATION(activate_selu, SELU_SCALE *(x > 0 ? x : SELU_ALPHA * expm1f(x)))
 DEFINE_ACTIVATION(activate_laplace, 0.5f * erfcf((LAPLACE_MU - x) / LAPLACE_SIGMA * SQRT_HALF))
 

@@ -1,0 +1,103 @@
+/*
+ * test_dispatch.c - choosing a kernel set.
+ */
+#include "every_set.h"
+
+#include <string.h>
+
+static void
+test_automatic(void **state)
+{
+	const RfKernels *automatic;
+	RfKernelsStatus status;
+	size_t marked = 0;
+	RfError err;
+
+	(void) state;
+	assert_int_equal(rf_kernels_choose("auto", &automatic, &err), RF_OK);
+	for (size_t i = 0; rf_kernels_status(i, &status); i++)
+	{
+		marked += status.automatic;
+		assert_non_null(status.reason);
+		assert_true(strlen(status.reason) > 0);
+		if (status.automatic)
+		{
+			assert_true(status.available);
+			assert_string_equal(status.name, rf_kernels_name(automatic));
+		}
+	}
+	assert_int_equal(marked, 1);
+}
+
+static void
+test_named(void **state)
+{
+	RfKernelsStatus status;
+
+	(void) state;
+	for (size_t i = 0; rf_kernels_status(i, &status); i++)
+	{
+		const RfKernels *kernels;
+		RfError err;
+		RfCode code = rf_kernels_choose(status.name, &kernels, &err);
+
+		if (status.available)
+		{
+			assert_int_equal(code, RF_OK);
+			assert_string_equal(rf_kernels_name(kernels), status.name);
+		}
+		else
+		{
+			assert_int_equal(code, RF_UNSUPPORTED);
+			assert_non_null(strstr(err.message, status.reason));
+		}
+	}
+}
+
+static void
+test_unknown(void **state)
+{
+	const RfKernels *kernels;
+	RfError err;
+
+	(void) state;
+	assert_int_equal(rf_kernels_choose("abacus", &kernels, &err), RF_INVALID);
+	assert_string_equal(err.message, "unknown kernel set \"abacus\"");
+	assert_null(kernels);
+}
+
+static void
+check_rows(const RfKernels *kernels)
+{
+	assert_non_null(kernels->tile);
+	assert_non_null(kernels->gemm);
+	assert_non_null(kernels->layer_norm);
+	assert_non_null(kernels->rms_norm);
+	assert_non_null(kernels->rotate);
+	assert_non_null(kernels->exponentials);
+	assert_non_null(kernels->scale);
+	assert_int_equal(kernels->panel % RF_LANES, 0);
+	assert_int_equal(kernels->column_block % RF_LANES, 0);
+	for (size_t i = 0; i < RF_ACTIVATIONS; i++)
+		assert_non_null(kernels->activate[i]);
+}
+
+static void
+test_tables_are_full(void **state)
+{
+	(void) state;
+	with_every_set(check_rows);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_automatic),
+		cmocka_unit_test(test_named),
+		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_tables_are_full),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
