@@ -2,9 +2,11 @@
 CREATE EXTENSION roformer;
 
 \echo loading four models
-SELECT roformer.load_model('sms', 'roformer-sms-spam');
-SELECT roformer.load_model('intent', 'roformer-intent-clinc150');
-SELECT roformer.load_model('ner', 'roformer-ner-en');
-SELECT roformer.load_model('embed', 'roformer-embed-en');
+SELECT roformer.load_model('sms', 'roformer-sms-spam') \g /dev/null
+SELECT roformer.load_model('intent', 'roformer-intent-clinc150') \g /dev/null
+SELECT roformer.load_model('ner', 'roformer-ner-en') \g /dev/null
+SELECT roformer.load_model('embed', 'roformer-embed-en') \g /dev/null
 
-SELECT name, task, parameters, layers, hidden_size, vocabulary, labels FROM roformer.models ORDER BY name;
+SELECT name, task, parameters, layers, hidden_size, vocabulary, cardinality(labels) AS labels, pg_size_pretty(bytes) AS stored
+FROM roformer.models
+ORDER BY name;

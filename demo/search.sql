@@ -45,7 +45,7 @@ BEGIN ATOMIC
 	FROM score;
 END;
 
-\set question 'make backups of a computer over the network'
+\set question 'convert audio files to another format'
 \echo search for :"question"
 SELECT row_number() OVER (ORDER BY by_both DESC) AS "#", package, round(by_both::numeric, 2) AS score,
 	row_number() OVER (ORDER BY by_words DESC) AS "# by words", row_number() OVER (ORDER BY by_meaning DESC) AS "# by meaning",

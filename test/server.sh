@@ -50,9 +50,11 @@ server_start()
 		{ tail -n 30 "$dir/server.log" >&2; return 1; }
 }
 
-# server_stop BIN DIR: also when it is not running or was never started.
+# server_stop BIN DIR: also when it is not running or was never started. A fast stop that comes while the server
+# recovers from a crash may wait for ever.
 server_stop()
 {
 	[ -f "$2/data/postmaster.pid" ] || return 0
-	as_server "$1/pg_ctl" -D "$2/data" -s -m fast -w -t 60 stop || as_server "$1/pg_ctl" -D "$2/data" -s -m immediate -w stop
+	as_server "$1/pg_ctl" -D "$2/data" -s -m fast -w -t 20 stop 2>/dev/null ||
+		as_server "$1/pg_ctl" -D "$2/data" -s -m immediate -w stop 2>/dev/null || true
 }
