@@ -24,7 +24,7 @@ clip(char *buffer, size_t size, int length)
 	}
 }
 
-static void
+__attribute__((format(printf, 3, 0))) static void
 format_clipped(char *buffer, size_t size, const char *fmt, va_list args)
 {
 	clip(buffer, size, vsnprintf(buffer, size, fmt, args));
