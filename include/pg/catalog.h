@@ -5,11 +5,13 @@
  * roformer.model_file    its text files (config.json, vocab.txt, ...), bytes as they were
  * roformer.model_tensor  its parameters: name, type, shape
  * roformer.model_chunk   their bytes, whole rows, at most ROFORMER_CHUNK_BYTES a chunk
+ * roformer.model_grant   roles that may use it, 0 for PUBLIC
  *
- * Reading goes by index scans with a fresh catalog-like snapshot (as names of text search
- * configurations are looked up), works in parallel workers and on standbys and is not subject to
- * the caller's rights on the tables: rights on models are checked by roformer_catalog_check_use.
- * Each content (load, replace) gets a new id, never used again; what is cached is cached by digest.
+ * Names are looked up with a fresh snapshot, as those of text search configurations are; contents
+ * are read with the statement's snapshot where that sees them (src/pg/catalog/catalog_content.c).
+ * Both work in parallel workers and on standbys and are not subject to the caller's rights on the
+ * tables: rights on models are checked by roformer_catalog_check_use. Each content (load, replace)
+ * gets a new id, never used again; what is cached is cached by digest.
  */
 #ifndef ROFORMER_CATALOG_H
 #define ROFORMER_CATALOG_H

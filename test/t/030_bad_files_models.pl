@@ -193,6 +193,12 @@ refused('sizes that the file has not', setting('intermediate_size', 256), 'XX001
 refused('labels that the file has not', config($config =~ s/"2":\s*"POSITIVE"/"2": "POSITIVE", "3": "more"/r), 'XX001', 'classifier\.out_proj');
 refused('labels with a gap', config($config =~ s/"2":\s*"POSITIVE"/"7": "POSITIVE"/r), 'XX001', 'label');
 
+# What an error quotes is shown as far as the database's encoding has it, and never hides the error.
+$node->safe_psql('postgres', q(CREATE DATABASE latin1 ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0));
+$node->safe_psql('latin1', 'CREATE EXTENSION roformer');
+my $foreign = spoil(setting('hidden_act', qq("sw\xe6\xbc\xa2sh \xc3\xa9")));
+like(($node->psql('latin1', "SELECT roformer.load_model('bad', '$foreign')"))[2], qr/ERROR: .*"sw\?sh \xe9"/, 'a quotation in LATIN1');
+
 # ---- vocabulary and tokenizer ------------------------------------------------------------------
 
 my $vocab = slurp_bytes("$golden/models/seqcls-en/vocab.txt");
