@@ -7,6 +7,9 @@
 #include "rf/json.h"
 
 #include <inttypes.h>
+#include <string.h>
+
+#include "rf/utf8.h"
 
 /* Commas, colons and opening brackets outside strings: no fewer than values less one. */
 static size_t
@@ -46,12 +49,15 @@ parse_value(const char *origin, const char *text, size_t length, size_t flags, j
 	RF_FAIL_IF(count_values(text, length) > RF_JSON_MAX_VALUES, err, RF_LIMIT,
 			   "\"%s\" has more than %zu JSON values", origin, RF_JSON_MAX_VALUES);
 	*value = json_loadb(text, length, JSON_REJECT_DUPLICATES | flags, &why);
-	if (*value == NULL && (json_error_code(&why) == json_error_out_of_memory || why.text[0] == '\0'))
+	if (*value == NULL &&
+		(json_error_code(&why) == json_error_out_of_memory || why.text[0] == '\0'))
 		return rf_error_memory(err, length);
 	if (*value == NULL)
 	{
 		rf_error_set(err, RF_CORRUPT, "\"%s\" is not valid JSON", origin);
-		rf_error_detail(err, "Line %d, column %d: %s.", why.line, why.column, why.text);
+		/* jansson quotes what is near the error, which may end within a character. */
+		rf_error_detail(err, "Line %d, column %d: %.*s.", why.line, why.column,
+						(int) rf_utf8_valid_prefix(why.text, strlen(why.text)), why.text);
 		rf_error_origin(err, origin, (uint64_t) why.position);
 		return RF_CORRUPT;
 	}

@@ -54,6 +54,8 @@ broken_texts_are_refused(void **state)
 		"{\"a\":01}",
 		"{\"a\":1,}",
 		"{\"a\":\"\n\"}",
+		"{\"\\u\xCA\x9A\xCD\x9B\xA3",
+		"{\"m\\\\\xE5\x86\x90\xDC\xDD\"}",
 	};
 
 	(void) state;
