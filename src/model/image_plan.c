@@ -29,10 +29,9 @@ rf_precision_name(RfPrecision precision)
 }
 
 static bool
-has_tied_decoder(const RfConfig *config)
+is_language_model(const RfConfig *config)
 {
-	return config->tie_word_embeddings &&
-		   (config->task == RF_TASK_MASKED_LM || config->task == RF_TASK_CAUSAL_LM);
+	return config->task == RF_TASK_MASKED_LM || config->task == RF_TASK_CAUSAL_LM;
 }
 
 /* Sets *size, or finds that another parameter of the same field said something else. */
@@ -53,6 +52,8 @@ note_shape(const RfParameter *parameter, const Field *field, RfError *err)
 	ImageLinear *linear = field->target;
 	ImageNorm *norm = field->target;
 
+	if (field->kind == FIELD_IGNORED)
+		return RF_OK;
 	RF_FAIL_IF((field->kind == FIELD_WEIGHT) != (parameter->rank == 2), err, RF_CORRUPT,
 			   "parameter \"%s\" has %d dimensions", parameter->name, parameter->rank);
 	switch (field->kind)
@@ -300,6 +301,12 @@ rf_image_plan(const RfSpec *spec, const RfMatch *match, const RfTensorDesc *stor
 	*result = NULL;
 	RF_FAIL_IF(precision != RF_PRECISION_FP32, err, RF_UNSUPPORTED,
 			   "precision \"%s\" is not supported", rf_precision_name(precision));
+	RF_FAIL_IF(
+		spec->config.rms_norm && is_language_model(&spec->config) &&
+			spec->config.embedding_size != spec->config.hidden_size,
+		err, RF_UNSUPPORTED,
+		"a RoFormer-V2 language model with embeddings of another size than its hidden states "
+		"is not supported");
 	RF_NEW0(arena, plan, 1, err);
 	plan->kernels = kernels;
 	plan->spec = spec;
@@ -309,7 +316,8 @@ rf_image_plan(const RfSpec *spec, const RfMatch *match, const RfTensorDesc *stor
 	header->precision = precision;
 	header->config = spec->config;
 	header->default_max_length = default_max_length(spec);
-	header->word_embeddings_packed = has_tied_decoder(&spec->config);
+	header->word_embeddings_packed =
+		spec->config.tie_word_embeddings && is_language_model(&spec->config);
 	strncpy(header->kernels, kernels->name, sizeof(header->kernels) - 1);
 	RF_NEW0(arena, plan->layers, (size_t) spec->config.num_hidden_layers, err);
 	RF_TRY(reserve_front(plan, arena, err));

@@ -1,0 +1,745 @@
+/*
+ * test_golden_models.c - numbers and texts of every golden model against the reference's, with
+ * every kernel set of this machine.
+ *
+ * Tolerances are those of the goldens' README. Each record is computed from its ids; where the
+ * model's tokenizer is one this engine has and the record was encoded without arguments, its texts
+ * go through the whole engine as well. Models without safetensors weights are left out.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "golden_model_files.h"
+
+#define HIDDEN_BOUND 2e-5
+#define VOCABULARY_BOUND 1e-4
+#define SCORE_BOUND 2e-5
+#define TIE 2e-4 /* logits that are closer may come in another order */
+
+typedef struct Checking
+{
+	GoldenModel *model;
+	const char *id; /* of the record */
+	size_t records;
+	size_t texts; /* records that went through the engine from their text */
+} Checking;
+
+static void
+expect_number(const Checking *checking, const char *what, size_t index, double found,
+			  double expected, double bound)
+{
+	if (!(fabs(found - expected) <= bound))
+		fail_msg("%s, %s: %s[%zu] is %.9g, expected %.9g", checking->id,
+				 rf_kernels_name(checking->model->view.kernels), what, index, found, expected);
+}
+
+static void
+expect_numbers(const Checking *checking, const char *what, const float *found,
+			   const json_t *expected, size_t count, double bound)
+{
+	if (json_array_size(expected) != count)
+		fail_msg("%s: %s has %zu numbers, not %zu", checking->id, what, json_array_size(expected),
+				 count);
+	for (size_t i = 0; i < count; i++)
+		expect_number(checking, what, i, (double) found[i],
+					  json_number_value(json_array_get(expected, i)), bound);
+}
+
+static void
+expect_text(const Checking *checking, const char *what, const char *found, const char *expected)
+{
+	if (strcmp(found, expected) != 0)
+		fail_msg("%s: %s is \"%s\", expected \"%s\"", checking->id, what, found, expected);
+}
+
+static void
+expect_ok(const Checking *checking, RfCode code, const RfError *err)
+{
+	if (code != RF_OK)
+		fail_msg("%s: %s", checking->id, err->message);
+}
+
+/* Whether the engine can do the whole record from its text; fills input. */
+static bool
+text_of(Checking *checking, const json_t *record, RfInput *input)
+{
+	memset(input, 0, sizeof(*input));
+	if (!checking->model->has_text || json_object_get(record, "args") != NULL ||
+		!json_is_string(json_object_get(record, "text")))
+		return false;
+	input->text = golden_text(record, "text", &input->length);
+	input->pair = golden_text(record, "text_pair", &input->pair_length);
+	checking->texts++;
+	return true;
+}
+
+/* Calls check for every record of every model of these tasks, with every kernel set. */
+static void for_records(RfTask task, void (*check)(Checking *checking, const json_t *record),
+						size_t least);
+
+static const float *
+forward(Checking *checking, const GoldenRow *row)
+{
+	const float *hidden;
+	RfError err = {0};
+
+	expect_ok(checking, rf_encoder_forward(&checking->model->encoder, &row->batch, &hidden, &err),
+			  &err);
+	return hidden;
+}
+
+/* Bare models */
+
+static void
+check_rows(const Checking *checking, const json_t *out, const float *hidden, size_t width)
+{
+	const char *position;
+	json_t *numbers;
+	const json_t *norms = json_object_get(out, "row_l2");
+
+	json_object_foreach(json_object_get(out, "rows"), position, numbers)
+		expect_numbers(checking, "row", hidden + strtoul(position, NULL, 10) * width, numbers,
+					   width, HIDDEN_BOUND);
+	for (size_t row = 0; row < json_array_size(norms); row++)
+	{
+		double squares = 0;
+
+		for (size_t i = 0; i < width; i++)
+			squares += (double) hidden[row * width + i] * (double) hidden[row * width + i];
+		expect_number(checking, "row_l2", row, sqrt(squares),
+					  json_number_value(json_array_get(norms, row)), HIDDEN_BOUND);
+	}
+}
+
+static void
+check_pooled(Checking *checking, const json_t *out, const RfInput *input)
+{
+	static const struct
+	{
+		const char *key;
+		RfPooling pooling;
+	} kinds[] = {{"mean_pooled", RF_POOL_MEAN},
+				 {"max_pooled", RF_POOL_MAX},
+				 {"pooler_output", RF_POOL_POOLER}};
+	size_t width = (size_t) checking->model->view.config->hidden_size;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+	{
+		const json_t *expected = json_object_get(out, kinds[i].key);
+		RfArena arena;
+		RfRun run = {.arena = &arena};
+		float *vectors;
+		RfError err = {0};
+
+		if (expected == NULL)
+			continue;
+		rf_arena_init(&arena, rf_memory_malloc);
+		expect_ok(checking,
+				  rf_run_embed(checking->model->session, &run, input, 1, kinds[i].pooling, false,
+							   &vectors, &err),
+				  &err);
+		expect_numbers(checking, kinds[i].key, vectors, expected, width, HIDDEN_BOUND);
+		rf_arena_free(&arena);
+	}
+}
+
+static void
+check_pooler(Checking *checking, const json_t *expected, const float *hidden)
+{
+	size_t width = (size_t) checking->model->view.config->hidden_size;
+	float *pooled = malloc(width * sizeof(float));
+	RfError err = {0};
+
+	expect_ok(checking, rf_head_pooler(&checking->model->encoder, hidden, 1, pooled, &err), &err);
+	expect_numbers(checking, "pooler_output", pooled, expected, width, HIDDEN_BOUND);
+	free(pooled);
+}
+
+static void
+check_mean_and_max(const Checking *checking, const json_t *out, const float *hidden, size_t tokens,
+				   size_t width)
+{
+	const json_t *means = json_object_get(out, "mean_pooled");
+	const json_t *largest = json_object_get(out, "max_pooled");
+
+	for (size_t i = 0; i < width; i++)
+	{
+		double sum = 0;
+		double most = -INFINITY;
+
+		for (size_t t = 0; t < tokens; t++)
+		{
+			sum += (double) hidden[t * width + i];
+			most = fmax(most, (double) hidden[t * width + i]);
+		}
+		expect_number(checking, "mean_pooled", i, sum / (double) tokens,
+					  json_number_value(json_array_get(means, i)), HIDDEN_BOUND);
+		expect_number(checking, "max_pooled", i, most,
+					  json_number_value(json_array_get(largest, i)), HIDDEN_BOUND);
+	}
+}
+
+static void
+check_encoder(Checking *checking, const json_t *record)
+{
+	const json_t *out = json_object_get(record, "out");
+	size_t width = (size_t) checking->model->view.config->hidden_size;
+	GoldenRow row;
+	RfInput input;
+	const float *hidden;
+
+	golden_row_read(&row, record, "input_ids");
+	hidden = forward(checking, &row);
+	check_rows(checking, out, hidden, width);
+	check_mean_and_max(checking, out, hidden, row.row_start[1], width);
+	if (json_object_get(out, "pooler_output") != NULL)
+		check_pooler(checking, json_object_get(out, "pooler_output"), hidden);
+	if (text_of(checking, record, &input))
+	{
+		RfArena arena;
+		RfRun run = {.arena = &arena};
+		RfMatrix matrix;
+		RfError err = {0};
+
+		rf_arena_init(&arena, rf_memory_malloc);
+		expect_ok(checking,
+				  rf_run_hidden_state(checking->model->session, &run, &input, &matrix, &err), &err);
+		assert_int_equal(matrix.rows, row.row_start[1]);
+		check_rows(checking, out, matrix.values, width);
+		check_pooled(checking, out, &input);
+		rf_arena_free(&arena);
+	}
+	golden_row_free(&row);
+}
+
+static void
+test_encoder(void **state)
+{
+	(void) state;
+	for_records(RF_TASK_ENCODER, check_encoder, 200);
+}
+
+/* Vocabulary logits: masked and causal language models */
+
+static double
+log_sum_exp(const float *logits, size_t n)
+{
+	double largest = -INFINITY;
+	double sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		largest = fmax(largest, (double) logits[i]);
+	for (size_t i = 0; i < n; i++)
+		sum += exp((double) logits[i] - largest);
+	return largest + log(sum);
+}
+
+/* top [[token, id, logit, probability], ...], logsumexp, logits_first8 of one position */
+static void
+check_distribution(Checking *checking, const json_t *expected, const float *logits)
+{
+	size_t n = (size_t) checking->model->view.config->vocab_size;
+	double norm = log_sum_exp(logits, n);
+	const json_t *top = json_object_get(expected, "top");
+	const json_t *first = json_object_get(expected, "logits_first8");
+
+	expect_number(checking, "logsumexp", 0, norm,
+				  json_number_value(json_object_get(expected, "logsumexp")), VOCABULARY_BOUND);
+	if (first != NULL)
+		expect_numbers(checking, "logits_first8", logits, first, 8, VOCABULARY_BOUND);
+	assert_true(json_array_size(top) > 0);
+	for (size_t i = 0; i < json_array_size(top); i++)
+	{
+		const json_t *entry = json_array_get(top, i);
+		size_t id = (size_t) json_integer_value(json_array_get(entry, 1));
+		size_t length;
+		const char *token = rf_tokenizer_token(rf_session_tokenizer(checking->model->session),
+											   (int32_t) id, &length);
+
+		expect_number(checking, "top logit", i, (double) logits[id],
+					  json_number_value(json_array_get(entry, 2)), VOCABULARY_BOUND);
+		expect_number(checking, "top probability", i, exp((double) logits[id] - norm),
+					  json_number_value(json_array_get(entry, 3)), SCORE_BOUND);
+		assert_int_equal(length, json_string_length(json_array_get(entry, 0)));
+		assert_memory_equal(token, json_string_value(json_array_get(entry, 0)), length);
+	}
+}
+
+static float *
+vocabulary_logits(Checking *checking, const float *hidden)
+{
+	float *logits = malloc((size_t) checking->model->view.config->vocab_size * sizeof(float));
+	RfArena arena;
+	RfError err = {0};
+
+	rf_arena_init(&arena, rf_memory_malloc);
+	expect_ok(checking,
+			  rf_head_vocabulary(&checking->model->encoder, hidden, 1, &arena, logits, &err), &err);
+	rf_arena_free(&arena);
+	return logits;
+}
+
+/* One mask's fills [[token, sequence], ...] against the engine's; neighbours may change places when
+ * tied. */
+static void
+check_mask_fills(Checking *checking, const json_t *expected, const json_t *position,
+				 const RfFill *fills)
+{
+	const json_t *top = json_object_get(position, "top");
+
+	for (size_t i = 0; i < json_array_size(expected); i++)
+	{
+		const json_t *fill = NULL;
+
+		for (size_t j = 0; j < json_array_size(expected); j++)
+		{
+			const json_t *entry = json_array_get(top, j);
+			double gap = json_number_value(json_array_get(entry, 2)) -
+						 json_number_value(json_array_get(json_array_get(top, i), 2));
+
+			if (json_integer_value(json_array_get(entry, 1)) != fills[i].id)
+				continue;
+			if (i != j && fabs(gap) >= TIE)
+				fail_msg("%s: token %d is fill %zu, expected as %zu", checking->id,
+						 (int) fills[i].id, i, j);
+			fill = json_array_get(expected, j);
+			expect_number(checking, "fill score", i, (double) fills[i].score,
+						  json_number_value(json_array_get(entry, 3)), SCORE_BOUND);
+		}
+		if (fill == NULL)
+			fail_msg("%s: fill %zu is token %d", checking->id, i, (int) fills[i].id);
+		expect_text(checking, "filled token", fills[i].token,
+					json_string_value(json_array_get(fill, 0)));
+		expect_text(checking, "filled sequence", fills[i].sequence,
+					json_string_value(json_array_get(fill, 1)));
+	}
+}
+
+static void
+check_fills(Checking *checking, const json_t *out, const RfInput *input)
+{
+	const json_t *expected = json_object_get(out, "fill");
+	size_t masks = json_array_size(expected);
+	RfArena arena;
+	RfRun run = {.arena = &arena};
+	RfFills *fills;
+	RfError err = {0};
+
+	rf_arena_init(&arena, rf_memory_malloc);
+	expect_ok(checking, rf_run_fill_mask(checking->model->session, &run, input, 1, 5, &fills, &err),
+			  &err);
+	/* Records show at most six masks. */
+	assert_true(masks < 6 ? fills->count == 5 * masks : fills->count >= 5 * masks);
+	for (size_t mask = 0; mask < masks; mask++)
+		check_mask_fills(checking, json_array_get(expected, mask),
+						 json_array_get(json_object_get(out, "positions"), mask),
+						 fills->fills + 5 * mask);
+	rf_arena_free(&arena);
+}
+
+static void
+check_masked_lm(Checking *checking, const json_t *record)
+{
+	const json_t *out = json_object_get(record, "out");
+	const json_t *positions = json_object_get(out, "positions");
+	size_t width = (size_t) checking->model->view.config->hidden_size;
+	GoldenRow row;
+	RfInput input;
+
+	golden_row_read(&row, record, "input_ids");
+	for (size_t i = 0; i < json_array_size(positions); i++)
+	{
+		const json_t *position = json_array_get(positions, i);
+		size_t at = (size_t) json_integer_value(json_object_get(position, "pos"));
+		float *logits;
+
+		if (at >= row.row_start[1])
+			continue; /* padding */
+		logits = vocabulary_logits(checking, forward(checking, &row) + at * width);
+		check_distribution(checking, position, logits);
+		free(logits);
+	}
+	if (text_of(checking, record, &input))
+		check_fills(checking, out, &input);
+	golden_row_free(&row);
+}
+
+static void
+test_masked_lm(void **state)
+{
+	(void) state;
+	for_records(RF_TASK_MASKED_LM, check_masked_lm, 120);
+}
+
+/* The distribution after the prompt; RoFormer-Sim's prompt is the whole encoding. */
+static void
+check_causal_lm(Checking *checking, const json_t *record)
+{
+	const json_t *out = json_object_get(record, "out");
+	const json_t *last = json_object_get(out, "last");
+	size_t width = (size_t) checking->model->view.config->hidden_size;
+	GoldenRow row;
+	const float *hidden;
+	float *logits;
+
+	if (checking->model->view.config->add_cross_attention)
+	{
+		RfError err = {0};
+		GoldenRow refused;
+
+		golden_row_read(&refused, record, "input_ids");
+		assert_int_equal(
+			rf_encoder_forward(&checking->model->encoder, &refused.batch, &hidden, &err),
+			RF_UNSUPPORTED);
+		golden_row_free(&refused);
+		return;
+	}
+	golden_row_read(&row, record, last != NULL ? "prompt_ids" : "input_ids");
+	hidden = forward(checking, &row);
+	logits = vocabulary_logits(checking, hidden + (row.row_start[1] - 1) * width);
+	check_distribution(checking, last != NULL ? last : json_object_get(out, "first"), logits);
+	free(logits);
+	if (json_object_get(out, "pooler_output") != NULL)
+		check_pooler(checking, json_object_get(out, "pooler_output"), forward(checking, &row));
+	golden_row_free(&row);
+}
+
+static void
+test_causal_lm(void **state)
+{
+	(void) state;
+	for_records(RF_TASK_CAUSAL_LM, check_causal_lm, 40);
+}
+
+/* Classification */
+
+static void
+label_logits(Checking *checking, const float *hidden, size_t rows, float *logits)
+{
+	RfArena arena;
+	RfError err = {0};
+
+	rf_arena_init(&arena, rf_memory_malloc);
+	expect_ok(checking,
+			  rf_head_labels(&checking->model->encoder, hidden, rows, &arena, logits, &err), &err);
+	rf_arena_free(&arena);
+}
+
+/* The largest of scores is expected's label, or one that is as good. */
+static void
+check_label(const Checking *checking, const char *expected, const float *logits)
+{
+	size_t labels = (size_t) checking->model->view.config->num_labels;
+	size_t best = 0;
+
+	for (size_t i = 1; i < labels; i++)
+		if (logits[i] > logits[best])
+			best = i;
+	for (size_t i = 0; i < labels; i++)
+		if (strcmp(rf_session_label(checking->model->session, (int32_t) i), expected) == 0 &&
+			logits[best] - logits[i] < (float) TIE)
+			return;
+	fail_msg("%s: label is \"%s\", expected \"%s\"", checking->id,
+			 rf_session_label(checking->model->session, (int32_t) best), expected);
+}
+
+static void
+check_sequence_outputs(const Checking *checking, const json_t *out, const float *logits)
+{
+	size_t labels = (size_t) checking->model->view.config->num_labels;
+	const json_t *probs = json_object_get(out, "probs");
+	const json_t *label = json_object_get(out, "label");
+	float *scores = malloc(labels * sizeof(float));
+
+	expect_numbers(checking, "logits", logits, json_object_get(out, "logits"), labels,
+				   HIDDEN_BOUND);
+	rf_session_scores(checking->model->session, logits, scores);
+	if (probs != NULL)
+		expect_numbers(checking, "probs", scores, probs, labels, SCORE_BOUND);
+	if (label != NULL)
+		check_label(checking, json_string_value(label), logits);
+	free(scores);
+}
+
+static void
+check_sequence(Checking *checking, const json_t *record)
+{
+	const json_t *out = json_object_get(record, "out");
+	size_t labels = (size_t) checking->model->view.config->num_labels;
+	float *logits = malloc(labels * sizeof(float));
+	GoldenRow row;
+	RfInput input;
+
+	golden_row_read(&row, record, "input_ids");
+	label_logits(checking, forward(checking, &row), 1, logits);
+	check_sequence_outputs(checking, out, logits);
+	if (text_of(checking, record, &input))
+	{
+		RfArena arena;
+		RfRun run = {.arena = &arena};
+		float *found;
+		RfError err = {0};
+
+		rf_arena_init(&arena, rf_memory_malloc);
+		expect_ok(checking,
+				  rf_run_sequence_logits(checking->model->session, &run, &input, 1, &found, &err),
+				  &err);
+		/* Shapes of weights and of calls are the same: so are the bits. */
+		assert_memory_equal(found, logits, labels * sizeof(float));
+		rf_arena_free(&arena);
+	}
+	golden_row_free(&row);
+	free(logits);
+}
+
+static void
+test_sequence(void **state)
+{
+	(void) state;
+	for_records(RF_TASK_SEQUENCE_CLASSIFICATION, check_sequence, 190);
+}
+
+/* entities {"simple": [[group, score, start, end], ...], ...} */
+static void
+check_entities(Checking *checking, const json_t *out, const RfInput *input)
+{
+	static const struct
+	{
+		const char *key;
+		RfAggregation aggregation;
+	} kinds[] = {{"simple", RF_AGGREGATE_SIMPLE},
+				 {"first", RF_AGGREGATE_FIRST},
+				 {"average", RF_AGGREGATE_AVERAGE},
+				 {"max", RF_AGGREGATE_MAX}};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+	{
+		const json_t *expected = json_object_get(json_object_get(out, "entities"), kinds[i].key);
+		RfArena arena;
+		RfRun run = {.arena = &arena};
+		RfEntities *found;
+		RfError err = {0};
+
+		rf_arena_init(&arena, rf_memory_malloc);
+		expect_ok(checking,
+				  rf_run_tag(checking->model->session, &run, input, 1, kinds[i].aggregation, &found,
+							 &err),
+				  &err);
+		if (found->count != json_array_size(expected))
+			fail_msg("%s, %s: %zu entities, expected %zu", checking->id, kinds[i].key, found->count,
+					 json_array_size(expected));
+		for (size_t j = 0; j < found->count; j++)
+		{
+			const RfEntity *entity = &found->entities[j];
+			const json_t *entry = json_array_get(expected, j);
+
+			expect_text(checking, kinds[i].key, entity->label,
+						json_string_value(json_array_get(entry, 0)));
+			expect_number(checking, "entity score", j, (double) entity->score,
+						  json_number_value(json_array_get(entry, 1)), SCORE_BOUND);
+			assert_int_equal(entity->start, json_integer_value(json_array_get(entry, 2)));
+			assert_int_equal(entity->start + entity->length,
+							 json_integer_value(json_array_get(entry, 3)));
+		}
+		rf_arena_free(&arena);
+	}
+}
+
+/* Strategy none: one entity for each token that is not special and not O. */
+static void
+check_plain_entities(Checking *checking, const json_t *record, const RfInput *input)
+{
+	const json_t *out = json_object_get(record, "out");
+	const json_t *labels = json_object_get(out, "labels");
+	size_t next = 0;
+	RfArena arena;
+	RfRun run = {.arena = &arena};
+	RfEntities *found;
+	RfError err = {0};
+
+	rf_arena_init(&arena, rf_memory_malloc);
+	expect_ok(checking,
+			  rf_run_tag(checking->model->session, &run, input, 1, RF_AGGREGATE_NONE, &found, &err),
+			  &err);
+	for (size_t i = 0; i < json_array_size(labels); i++)
+	{
+		const char *label = json_string_value(json_array_get(labels, i));
+		const json_t *offset = json_array_get(json_object_get(record, "offsets"), i);
+
+		if (json_is_null(offset) || strcmp(label, "O") == 0)
+			continue;
+		assert_true(next < found->count);
+		expect_text(checking, "token label", found->entities[next].label, label);
+		expect_number(checking, "token score", i, (double) found->entities[next].score,
+					  json_number_value(json_array_get(json_object_get(out, "scores"), i)),
+					  SCORE_BOUND);
+		assert_int_equal(found->entities[next].start,
+						 json_integer_value(json_array_get(offset, 0)));
+		next++;
+	}
+	assert_int_equal(next, found->count);
+	rf_arena_free(&arena);
+}
+
+static void
+check_tokens(Checking *checking, const json_t *record)
+{
+	const json_t *out = json_object_get(record, "out");
+	const json_t *expected = json_object_get(out, "logits");
+	size_t labels = (size_t) checking->model->view.config->num_labels;
+	GoldenRow row;
+	RfInput input;
+	float *logits;
+
+	golden_row_read(&row, record, "input_ids");
+	logits = malloc(row.row_start[1] * labels * sizeof(float));
+	label_logits(checking, forward(checking, &row), row.row_start[1], logits);
+	for (size_t i = 0; i < row.row_start[1]; i++)
+	{
+		if (expected != NULL)
+			expect_numbers(checking, "logits", logits + i * labels, json_array_get(expected, i),
+						   labels, HIDDEN_BOUND);
+		check_label(checking, json_string_value(json_array_get(json_object_get(out, "labels"), i)),
+					logits + i * labels);
+	}
+	if (text_of(checking, record, &input))
+	{
+		check_entities(checking, out, &input);
+		check_plain_entities(checking, record, &input);
+	}
+	free(logits);
+	golden_row_free(&row);
+}
+
+static void
+test_tokens(void **state)
+{
+	(void) state;
+	for_records(RF_TASK_TOKEN_CLASSIFICATION, check_tokens, 40);
+}
+
+static void
+check_question(Checking *checking, const json_t *record)
+{
+	const json_t *out = json_object_get(record, "out");
+	const json_t *starts = json_object_get(out, "start_logits");
+	const json_t *ends = json_object_get(out, "end_logits");
+	GoldenRow row;
+	RfInput input;
+	float *logits;
+
+	golden_row_read(&row, record, "input_ids");
+	logits = malloc(row.row_start[1] * 2 * sizeof(float));
+	label_logits(checking, forward(checking, &row), row.row_start[1], logits);
+	assert_int_equal(json_array_size(starts), row.row_start[1]);
+	for (size_t i = 0; i < row.row_start[1]; i++)
+	{
+		expect_number(checking, "start_logits", i, (double) logits[2 * i],
+					  json_number_value(json_array_get(starts, i)), HIDDEN_BOUND);
+		expect_number(checking, "end_logits", i, (double) logits[2 * i + 1],
+					  json_number_value(json_array_get(ends, i)), HIDDEN_BOUND);
+	}
+	if (text_of(checking, record, &input))
+	{
+		RfArena arena;
+		RfRun run = {.arena = &arena};
+		RfMatrix matrix;
+		RfError err = {0};
+
+		rf_arena_init(&arena, rf_memory_malloc);
+		expect_ok(checking, rf_run_logits(checking->model->session, &run, &input, &matrix, &err),
+				  &err);
+		assert_int_equal(matrix.rows, 2);
+		assert_int_equal(matrix.columns, row.row_start[1]);
+		expect_numbers(checking, "start_logits", matrix.values, starts, matrix.columns,
+					   HIDDEN_BOUND);
+		expect_numbers(checking, "end_logits", matrix.values + matrix.columns, ends, matrix.columns,
+					   HIDDEN_BOUND);
+		rf_arena_free(&arena);
+	}
+	free(logits);
+	golden_row_free(&row);
+}
+
+static void
+test_questions(void **state)
+{
+	(void) state;
+	for_records(RF_TASK_QUESTION_ANSWERING, check_question, 20);
+}
+
+/* The loop over models, sets and records */
+
+typedef struct RecordLoop
+{
+	Checking checking;
+	void (*check)(Checking *checking, const json_t *record);
+} RecordLoop;
+
+static void
+check_record(void *context, const json_t *record, size_t line)
+{
+	RecordLoop *loop = context;
+
+	(void) line;
+	loop->checking.id = json_string_value(json_object_get(record, "id"));
+	loop->check(&loop->checking, record);
+	loop->checking.records++;
+}
+
+static void
+check_model(RecordLoop *loop, const char *name, const char *kernels, RfTask task)
+{
+	GoldenModel model;
+	char path[512];
+
+	if (!golden_model_open(&model, name, kernels))
+		return;
+	loop->checking.model = &model;
+	snprintf(path, sizeof(path), "%s/outputs/%s.jsonl", golden_directory(), name);
+	if (model.view.config->task == task)
+		golden_each(path, check_record, loop);
+	golden_model_close(&model);
+}
+
+static void
+for_records(RfTask task, void (*check)(Checking *checking, const json_t *record), size_t least)
+{
+	char **names = golden_model_names();
+	RfKernelsStatus status;
+
+	for (size_t set = 0; rf_kernels_status(set, &status); set++)
+	{
+		RecordLoop loop = {.check = check};
+
+		for (size_t i = 0; names[i] != NULL && status.available; i++)
+			check_model(&loop, names[i], status.name, task);
+		if (!status.available)
+			print_message("# kernel set %s is left out: %s\n", status.name, status.reason);
+		else
+			print_message("# %s: %zu records, %zu of them from their text\n", status.name,
+						  loop.checking.records, loop.checking.texts);
+		assert_true(!status.available || loop.checking.records >= least);
+	}
+	for (size_t i = 0; names[i] != NULL; i++)
+		free(names[i]);
+	free(names);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_encoder),   cmocka_unit_test(test_masked_lm),
+		cmocka_unit_test(test_causal_lm), cmocka_unit_test(test_sequence),
+		cmocka_unit_test(test_tokens),    cmocka_unit_test(test_questions),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
