@@ -151,7 +151,7 @@ parse_shape(const Header *header, const json_t *value, RfTensorDesc *desc, RfErr
 		const json_t *size = json_array_get(shape, i);
 
 		if (!json_is_integer(size) || json_integer_value(size) < 0)
-			return malformed(header, desc->name, "has a shape that is no list of sizes", err);
+			return malformed(header, desc->name, "has a shape that is not a list of sizes", err);
 		desc->shape[i] = (uint64_t) json_integer_value(size);
 	}
 	return RF_OK;
@@ -184,7 +184,7 @@ parse_range(const Header *header, const json_t *value, RfSafetensorsEntry *entry
 	{
 		char shape[128];
 
-		malformed(header, entry->desc.name, "has not the bytes its shape calls for", err);
+		malformed(header, entry->desc.name, "does not have the bytes its shape calls for", err);
 		rf_error_detail(err, "Shape %s of %s takes %zu bytes, data_offsets give %" PRIu64 ".",
 						rf_tensor_shape_text(&entry->desc, shape, sizeof(shape)),
 						rf_dtype_name(entry->desc.dtype), bytes, end - begin);

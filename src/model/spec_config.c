@@ -252,13 +252,13 @@ check_sizes(const RfConfig *config, RfError *err)
 	bool lm = config->task == RF_TASK_MASKED_LM || config->task == RF_TASK_CAUSAL_LM;
 
 	RF_FAIL_IF(config->hidden_size % config->num_attention_heads != 0, err, RF_CORRUPT,
-			   "hidden_size %d is no multiple of num_attention_heads %d", config->hidden_size,
+			   "hidden_size %d is not a multiple of num_attention_heads %d", config->hidden_size,
 			   config->num_attention_heads);
 	RF_FAIL_IF(config->hidden_size / config->num_attention_heads % 2 != 0, err, RF_CORRUPT,
 			   "head size %d is odd, so that it can't be rotated in pairs",
 			   config->hidden_size / config->num_attention_heads);
 	RF_FAIL_IF(config->add_cross_attention && !config->is_decoder, err, RF_CORRUPT,
-			   "\"add_cross_attention\" is set in a model that is no decoder");
+			   "\"add_cross_attention\" is set in a model that is not a decoder");
 	RF_FAIL_IF(lm && config->rms_norm && config->embedding_size != config->hidden_size, err,
 			   RF_UNSUPPORTED,
 			   "RoFormer-V2 language model with embedding_size %d and hidden_size %d",
@@ -312,7 +312,7 @@ read_family(const json_t *root, RfSpec *spec, RfError *err)
 	RF_TRY(rf_json_string(root, "model_type", NULL, &type, err));
 	RF_TRY(read_architecture(root, &name, err));
 	RF_FAIL_IF(type != NULL && strcmp(type, "roformer") != 0, err, RF_UNSUPPORTED,
-			   "model of type \"%s\" is no RoFormer model", type);
+			   "model of type \"%s\" is not a RoFormer model", type);
 	RF_FAIL_IF(type == NULL && name == NULL, err, RF_UNSUPPORTED,
 			   "\"%s\" gives neither model_type nor architectures", RF_CONFIG_FILE);
 	return choose_task(name == NULL ? "RoFormerModel" : name, spec, err);

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "failing_memory.h"
 #include "rf/checkpoint.h"
 #include "rf/utf8.h"
 #include "safetensors_file.h"
@@ -182,8 +183,8 @@ static const BadHeader bad_headers[] = {
 	{ONE("\"F8_E4M3\"", "[4]", "[0,4]"), 4, RF_UNSUPPORTED, "unsupported dtype \"F8_E4M3\""},
 	/* shape */
 	{ONE("\"F32\"", "null", "[0,4]"), 4, RF_CORRUPT, "has no shape"},
-	{ONE("\"F32\"", "[-1]", "[0,4]"), 4, RF_CORRUPT, "no list of sizes"},
-	{ONE("\"F32\"", "[1.0]", "[0,4]"), 4, RF_CORRUPT, "no list of sizes"},
+	{ONE("\"F32\"", "[-1]", "[0,4]"), 4, RF_CORRUPT, "not a list of sizes"},
+	{ONE("\"F32\"", "[1.0]", "[0,4]"), 4, RF_CORRUPT, "not a list of sizes"},
 	{ONE("\"F32\"", "[1,1,1,1,1,1,1,1,1]", "[0,4]"), 4, RF_LIMIT, "9 dimensions, more than 8"},
 	{ONE("\"F32\"", "[4294967296,4294967296]", "[0,0]"), 0, RF_CORRUPT, "too many elements"},
 	{ONE("\"F32\"", "[4611686018427387904]", "[0,0]"), 0, RF_CORRUPT, "too many bytes"},
@@ -199,9 +200,9 @@ static const BadHeader bad_headers[] = {
 	{ONE("\"F32\"", "[]", "[9223372036854775804,9223372036854775807]"), 4, RF_CORRUPT,
 	 "lies outside the file"},
 	{ONE("\"F32\"", "[]", "[0,18446744073709551616]"), 4, RF_CORRUPT, "not valid JSON"},
-	{ONE("\"F32\"", "[2]", "[0,4]"), 4, RF_CORRUPT, "has not the bytes its shape calls for"},
-	{ONE("\"F16\"", "[]", "[0,4]"), 4, RF_CORRUPT, "has not the bytes its shape calls for"},
-	{ONE("\"F32\"", "[0]", "[0,4]"), 4, RF_CORRUPT, "has not the bytes its shape calls for"},
+	{ONE("\"F32\"", "[2]", "[0,4]"), 4, RF_CORRUPT, "does not have the bytes its shape calls for"},
+	{ONE("\"F16\"", "[]", "[0,4]"), 4, RF_CORRUPT, "does not have the bytes its shape calls for"},
+	{ONE("\"F32\"", "[0]", "[0,4]"), 4, RF_CORRUPT, "does not have the bytes its shape calls for"},
 	/* coverage */
 	{"{}", 1, RF_CORRUPT, "1 unused bytes at its end"},
 	{ONE("\"F32\"", "[]", "[0,4]"), 5, RF_CORRUPT, "1 unused bytes at its end"},
@@ -417,36 +418,11 @@ no_replaced_byte_does_harm(void **state)
 }
 
 /* Fails at its n-th call for n = 1, 2, ... until opening succeeds. */
-typedef struct FailingMemory
-{
-	size_t left;
-	size_t held;
-} FailingMemory;
-
-static void *
-failing_alloc(void *context, size_t size)
-{
-	FailingMemory *failing = context;
-
-	if (failing->left == 0)
-		return NULL;
-	failing->left--;
-	failing->held++;
-	return malloc(size);
-}
-
-static void
-failing_release(void *context, void *block)
-{
-	((FailingMemory *) context)->held--;
-	free(block);
-}
-
 static void
 running_out_of_memory_leaks_nothing(void **state)
 {
 	FailingMemory failing;
-	RfMemory memory = {failing_alloc, failing_release, &failing};
+	RfMemory memory = failing_memory(&failing);
 	RfCheckpoint *checkpoint = NULL;
 
 	(void) state;

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "failing_memory.h"
 #include "rf/checkpoint.h"
 #include "safetensors_file.h"
 #include "scratch_directory.h"
@@ -218,6 +219,30 @@ no_changed_index_byte_does_harm(void **state)
 	assert_int_equal(opened, 1);
 }
 
+static void
+running_out_of_memory_leaks_nothing(void **state)
+{
+	FailingMemory failing;
+	RfMemory memory = failing_memory(&failing);
+	RfCheckpoint *checkpoint = NULL;
+
+	(void) state;
+	scratch_write_text(INDEX, "{\"weight_map\":{\"a\":\"two.safetensors\","
+							  "\"b\":\"one.safetensors\",\"d\":\"one.safetensors\"}}");
+	for (size_t calls = 0; checkpoint == NULL; calls++)
+	{
+		RfCode code;
+
+		failing = (FailingMemory){calls, 0};
+		code = rf_checkpoint_open(directory, memory, &checkpoint, &err);
+		assert_int_equal(code, checkpoint == NULL ? RF_NO_MEMORY : RF_OK);
+		assert_true(checkpoint != NULL || failing.held == 0);
+		assert_true(calls < 100);
+	}
+	rf_checkpoint_close(checkpoint);
+	assert_int_equal(failing.held, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -234,6 +259,7 @@ main(void)
 		TEST(broken_shards_are_named),
 		TEST(too_many_shards_are_refused),
 		TEST(no_changed_index_byte_does_harm),
+		TEST(running_out_of_memory_leaks_nothing),
 	};
 
 	return cmocka_run_group_tests_name("checkpoint_shards", tests, NULL, NULL);

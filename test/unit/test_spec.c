@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "failing_memory.h"
 #include "rf/checkpoint.h"
 #include "rf/spec.h"
 #include "spec_files.h"
@@ -283,6 +284,39 @@ bundled_embedding_model(void **state)
 	rf_checkpoint_close(checkpoint);
 }
 
+/* The parsed JSON is not in the arena: a sanitizer tells when a failure leaves it behind. */
+static void
+running_out_of_memory_is_an_error(void **state)
+{
+	RfFile *files = rf_arena_alloc(&arena, rf_model_files_count, sizeof(RfFile));
+	size_t count = spec_files_read("models/roformer-intent-clinc150", &arena, files);
+	RfCheckpoint *checkpoint = open_weights("models/roformer-intent-clinc150");
+	FailingMemory failing;
+	RfMemory memory = failing_memory(&failing);
+	RfCode code = RF_NO_MEMORY;
+
+	(void) state;
+	for (size_t calls = 0; code != RF_OK; calls++)
+	{
+		RfArena scarce;
+		RfSpec spec;
+		RfMatch match;
+		RfError err;
+
+		failing = (FailingMemory){calls, 0};
+		rf_arena_init(&scarce, memory);
+		code = rf_spec_parse(files, count, &scarce, &spec, &err);
+		if (code == RF_OK)
+			code = rf_spec_match(&spec, rf_checkpoint_tensor(checkpoint, 0),
+								 rf_checkpoint_count(checkpoint), &scarce, &match, &err);
+		rf_arena_free(&scarce);
+		assert_true(code == RF_OK || code == RF_NO_MEMORY);
+		assert_int_equal(failing.held, 0);
+		assert_true(calls < 100);
+	}
+	rf_checkpoint_close(checkpoint);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -293,6 +327,7 @@ main(void)
 		TEST(table_is_complete),
 		TEST(golden_details),
 		TEST(bundled_embedding_model),
+		TEST(running_out_of_memory_is_an_error),
 	};
 
 	return cmocka_run_group_tests_name("spec", tests, NULL, NULL);

@@ -156,7 +156,7 @@ architecture_chooses_the_task(void **state)
 	expect_bad("\"architectures\":[1]", RF_CORRUPT, "not an array of strings");
 	assert_int_equal(parse("{\"model_type\":\"bert\",\"architectures\":[\"RoFormerModel\"]}"),
 					 RF_UNSUPPORTED);
-	assert_string_equal(err.message, "model of type \"bert\" is no RoFormer model");
+	assert_string_equal(err.message, "model of type \"bert\" is not a RoFormer model");
 	assert_int_equal(parse("{}"), RF_UNSUPPORTED);
 	assert_int_equal(parse("{\"model_type\":7}"), RF_CORRUPT);
 	assert_int_equal(parse("{"), RF_CORRUPT);
@@ -170,8 +170,8 @@ sizes_are_sane(void **state)
 	expect_bad("\"num_attention_heads\":0", RF_CORRUPT, "\"num_attention_heads\" is 0, outside 1");
 	expect_bad("\"num_attention_heads\":-12", RF_CORRUPT, "\"num_attention_heads\" is -12");
 	expect_bad("\"num_attention_heads\":7", RF_CORRUPT,
-			   "hidden_size 768 is no multiple of num_attention_heads 7");
-	expect_bad("\"num_attention_heads\":1536", RF_CORRUPT, "is no multiple of");
+			   "hidden_size 768 is not a multiple of num_attention_heads 7");
+	expect_bad("\"num_attention_heads\":1536", RF_CORRUPT, "is not a multiple of");
 	expect_bad("\"num_attention_heads\":256", RF_CORRUPT, "head size 3 is odd");
 	expect_bad("\"num_hidden_layers\":1000000000", RF_LIMIT,
 			   "\"num_hidden_layers\" is 1000000000, more than 4096");
@@ -200,7 +200,7 @@ sizes_are_sane(void **state)
 	expect_bad("\"layer_norm_eps\":NaN", RF_CORRUPT, "not valid JSON");
 	expect_bad("\"layer_norm_eps\":\"1e-12\"", RF_CORRUPT, "not a number");
 	expect_bad("\"rotary_value\":1", RF_CORRUPT, "not a boolean");
-	expect_bad("\"add_cross_attention\":true", RF_CORRUPT, "no decoder");
+	expect_bad("\"add_cross_attention\":true", RF_CORRUPT, "not a decoder");
 }
 
 static void
