@@ -97,7 +97,17 @@ $third->{run}->finish;
 
 # ---- computing ---------------------------------------------------------------------------------
 
+my $loading = seconds_of(sub { $node->safe_psql('postgres', "SELECT roformer.prewarm('wide')") });
+$node->safe_psql('postgres', "SELECT roformer.evict('wide')");
+my $limit = int(1000 * $loading / 4) + 1;
+$seconds = seconds_of(sub {
+	($ret, $out, $err) = $node->psql('postgres', "SET statement_timeout = $limit; SELECT roformer.prewarm('wide')");
+});
+like($err, qr/canceling statement due to statement timeout/, 'statement_timeout while reading weights');
+note(sprintf('loading takes %.0f ms, and stops after %.0f ms at a timeout of %d ms', 1000 * $loading, 1000 * $seconds, $limit));
+unlike(cache_rows($node), qr/wide/, 'leaves no entry');
 $node->safe_psql('postgres', "SELECT roformer.prewarm('wide')");
+
 my $text = "repeat('a b c ', 500)"; # 1500 tokens
 my $whole = seconds_of(sub { $node->safe_psql('postgres', "SELECT roformer.classify('wide', $text)") });
 my $long = "SELECT roformer.classify('wide', array_agg($text || i)) FROM generate_series(1, 1000) i";

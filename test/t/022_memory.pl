@@ -27,8 +27,14 @@ for (1 .. $sessions)
 	push @backends, { session => $session, pid => $pid };
 }
 $_->{before} = private_kb($_->{pid}) for @backends;
+my $hello = "SELECT roformer.classify('base', 'hello')";
+my $first = seconds_of(sub { $backends[0]{session}->query_safe($hello) });
+my $warm = seconds_of(sub { $backends[0]{session}->query_safe($hello) });
+my $second = seconds_of(sub { $backends[1]{session}->query_safe($hello) });
+note(sprintf('first answer of the first session %.0f ms, its next %.0f ms; first of the second session %.0f ms', 1000 * $first, 1000 * $warm, 1000 * $second));
+cmp_ok($second, '<', 1, 'a session that comes later answers at once');
 start_query($_->{session}, $query) for @backends;
-$_->{session}->query_safe('SELECT 1') for @backends;
+finish_query($_->{session}) for @backends;
 
 # While a cursor is open the image is pinned and the workspace held: that is the most a session takes.
 for my $backend (@backends)

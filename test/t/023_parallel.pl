@@ -25,8 +25,9 @@ is($node->safe_psql('postgres', 'SELECT loads, pins FROM roformer.cache'), '1|0'
 $node->safe_psql('postgres', "SELECT roformer.evict('tiny')");
 is($node->safe_psql('postgres', "$parallel SET parallel_leader_participation = off; $query"), $serial, 'workers load the image when they come first');
 is($node->safe_psql('postgres', 'SELECT loads, pins FROM roformer.cache'), '2|0', 'once');
-is($node->safe_psql('postgres', "SET force_parallel_mode = on; SELECT roformer.classify_score('tiny', body, 'label1') = (SELECT roformer.classify_score('tiny', 'text ' || md5('7'), 'label1')) FROM t WHERE id = 7"),
-	't', 'force_parallel_mode') if $node->pg_version < 16;
+my $force = $node->pg_version < 16 ? 'force_parallel_mode' : 'debug_parallel_query';
+is($node->safe_psql('postgres', "SET $force = on; SELECT roformer.classify_score('tiny', body, 'label1') = (SELECT roformer.classify_score('tiny', 'text ' || md5('7'), 'label1')) FROM t WHERE id = 7"),
+	't', "a plan that is parallel by $force");
 
 # A model that only the leader's open transaction can see.
 my $directory = PostgreSQL::Test::Utils::tempdir() . '/new';
