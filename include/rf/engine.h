@@ -72,6 +72,7 @@ typedef struct RfRun
 	RfRunOptions options;
 	RfRunStats stats;
 	RfArena *arena; /* where results go */
+	const char *const *labels; /* [C] UTF-8, for rf_run_tag instead of the model's; NULL: those */
 } RfRun;
 
 /*

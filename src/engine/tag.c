@@ -159,19 +159,26 @@ group_name(const char *label)
 	return hyphen == NULL ? label : hyphen + 1;
 }
 
+static const char *
+unit_label(const RfSession *session, const RfRun *run, const Unit *unit)
+{
+	return run->labels != NULL ? run->labels[unit->label] : rf_session_label(session, unit->label);
+}
+
 /* Number of units from the first on that make one entity. */
 static size_t
-group_size(const RfSession *session, RfAggregation aggregation, const Unit *units, size_t count)
+group_size(const RfSession *session, const RfRun *run, RfAggregation aggregation, const Unit *units,
+		   size_t count)
 {
 	size_t size = 1;
 	bool begins;
-	const char *type = split_label(rf_session_label(session, units[0].label), &begins);
+	const char *type = split_label(unit_label(session, run, &units[0]), &begins);
 
 	if (aggregation == RF_AGGREGATE_NONE)
 		return 1;
 	while (size < count)
 	{
-		const char *next = split_label(rf_session_label(session, units[size].label), &begins);
+		const char *next = split_label(unit_label(session, run, &units[size]), &begins);
 
 		if (begins || strcmp(next, type) != 0)
 			break;
@@ -188,26 +195,26 @@ name_entity(const char *name, RfArena *arena, const char **label, RfError *err)
 }
 
 static RfCode
-group_units(const RfSession *session, RfAggregation aggregation, const Unit *units, size_t count,
-			RfArena *arena, RfEntities *entities, RfError *err)
+group_units(const RfSession *session, const RfRun *run, RfAggregation aggregation,
+			const Unit *units, size_t count, RfEntities *entities, RfError *err)
 {
 	size_t size;
 
 	entities->count = 0;
-	RF_NEW(arena, entities->entities, count, err);
+	RF_NEW(run->arena, entities->entities, count, err);
 	for (size_t first = 0; first < count; first += size)
 	{
-		const char *label = rf_session_label(session, units[first].label);
+		const char *label = unit_label(session, run, &units[first]);
 		const char *name = aggregation == RF_AGGREGATE_NONE ? label : group_name(label);
 		RfEntity *entity = &entities->entities[entities->count];
 		double sum = 0;
 
-		size = group_size(session, aggregation, units + first, count - first);
+		size = group_size(session, run, aggregation, units + first, count - first);
 		if (strcmp(name, "O") == 0)
 			continue;
 		for (size_t i = first; i < first + size; i++)
 			sum += units[i].score;
-		RF_TRY(name_entity(name, arena, &entity->label, err));
+		RF_TRY(name_entity(name, run->arena, &entity->label, err));
 		entity->score = (float) (sum / (double) size);
 		entity->start = units[first].start;
 		entity->length = units[first + size - 1].end - entity->start;
@@ -217,8 +224,8 @@ group_units(const RfSession *session, RfAggregation aggregation, const Unit *uni
 }
 
 static RfCode
-tag_row(RfSession *session, const RfRunBatch *batch, size_t index, const TagContext *context,
-		RfArena *arena, RfError *err)
+tag_row(RfSession *session, const RfRun *run, const RfRunBatch *batch, size_t index,
+		const TagContext *context, RfError *err)
 {
 	RfArenaMark mark = rf_arena_mark(batch->scratch);
 	size_t first = batch->batch.row_start[index];
@@ -237,7 +244,7 @@ tag_row(RfSession *session, const RfRunBatch *batch, size_t index, const TagCont
 		rf_softmax(scores + token * labels, labels, scores + token * labels);
 	row.scores = scores;
 	RF_TRY(collect_units(&row, context->aggregation, batch->scratch, &units, &count, err));
-	RF_TRY(group_units(session, context->aggregation, units, count, arena,
+	RF_TRY(group_units(session, run, context->aggregation, units, count,
 					   &context->entities[batch->first + index], err));
 	rf_arena_rewind(batch->scratch, mark);
 	return RF_OK;
@@ -247,7 +254,7 @@ static RfCode
 put_entities(RfSession *session, RfRun *run, const RfRunBatch *batch, void *context, RfError *err)
 {
 	for (size_t row = 0; row < batch->batch.rows; row++)
-		RF_TRY(tag_row(session, batch, row, context, run->arena, err));
+		RF_TRY(tag_row(session, run, batch, row, context, err));
 	return RF_OK;
 }
 
