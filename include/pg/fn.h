@@ -85,6 +85,14 @@ extern Datum roformer_array_of_datums(Datum *values, bool *nulls, int count, int
 /* The composite type a function returns, or of which it returns an array; release the result. */
 extern TupleDesc roformer_array_row_type(FunctionCallInfo fcinfo);
 
+/* ---- fn_task.c ----------------------------------------------------------------------------- */
+
+/* ERROR 0A000, saying what the model is for, unless it has the head for the task. */
+extern void roformer_task_require(const RoformerCall *call, RfTask task);
+/* ERROR 0A000 'model "name" <refusal>', saying what the model is for. */
+extern void roformer_task_refuse(const RoformerCall *call, const char *refusal)
+	pg_attribute_noreturn();
+
 /* ---- fn_option.c --------------------------------------------------------------------------- */
 
 typedef struct RoformerWord

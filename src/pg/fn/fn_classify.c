@@ -22,22 +22,13 @@ PG_FUNCTION_INFO_V1(roformer_classify_all_set);
 PG_FUNCTION_INFO_V1(roformer_regress);
 PG_FUNCTION_INFO_V1(roformer_regress_array);
 
-static const RfConfig *
-require_sequence_head(const RoformerCall *call)
-{
-	RfError err;
-
-	roformer_check(rf_session_require(call->session->engine, RF_TASK_SEQUENCE_CLASSIFICATION, &err),
-				   &err);
-	return rf_session_config(call->session->engine);
-}
-
 /* Returns the number of labels. */
 static int32
 require_labels(const RoformerCall *call)
 {
-	const RfConfig *config = require_sequence_head(call);
+	const RfConfig *config = rf_session_config(call->session->engine);
 
+	roformer_task_require(call, RF_TASK_SEQUENCE_CLASSIFICATION);
 	if (config->problem == RF_PROBLEM_REGRESSION)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -233,9 +224,10 @@ roformer_classify_all_set(PG_FUNCTION_ARGS)
 static void
 regress_inputs(RoformerCall *call, Datum *results)
 {
-	const RfConfig *config = require_sequence_head(call);
+	const RfConfig *config = rf_session_config(call->session->engine);
 	const float *logits;
 
+	roformer_task_require(call, RF_TASK_SEQUENCE_CLASSIFICATION);
 	if (config->num_labels != 1)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("model \"%s\" has %d outputs, regress() is for models with one",

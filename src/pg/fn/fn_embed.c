@@ -6,7 +6,6 @@
  */
 #include "postgres.h"
 
-
 #include "pg/fn.h"
 
 PG_FUNCTION_INFO_V1(roformer_embed);

@@ -46,13 +46,14 @@ static void
 fill_inputs(RoformerCall *call, Datum *results)
 {
 	RfSession *engine = call->session->engine;
-	int32 top_k = roformer_option_integer(call->fcinfo, call->first_option, "top_k", 1,
-										  rf_session_config(engine)->vocab_size);
 	TupleDesc row_type;
 	RfFills *fills;
+	int32 top_k;
 	RfError err;
 
-	roformer_check(rf_session_require(engine, RF_TASK_MASKED_LM, &err), &err);
+	roformer_task_require(call, RF_TASK_MASKED_LM);
+	top_k = roformer_option_integer(call->fcinfo, call->first_option, "top_k", 1,
+									rf_session_config(engine)->vocab_size);
 	roformer_check(
 		rf_run_fill_mask(engine, &call->run, call->inputs, call->count, top_k, &fills, &err), &err);
 	row_type = roformer_array_row_type(call->fcinfo);

@@ -6,7 +6,6 @@
  */
 #include "postgres.h"
 
-
 #include "pg/fn.h"
 
 PG_FUNCTION_INFO_V1(roformer_logits);
@@ -19,8 +18,11 @@ static void
 compute_logits(RoformerCall *call, Datum *results)
 {
 	RfSession *engine = call->session->engine;
-	bool flat = rf_session_config(engine)->task == RF_TASK_SEQUENCE_CLASSIFICATION;
+	RfTask task = rf_session_config(engine)->task;
+	bool flat = task == RF_TASK_SEQUENCE_CLASSIFICATION;
 
+	if (task == RF_TASK_ENCODER || task == RF_TASK_MULTIPLE_CHOICE)
+		roformer_task_refuse(call, "has no logits of a single text");
 	for (size_t i = 0; i < call->count; i++)
 	{
 		RfArenaMark mark = rf_arena_mark(&call->arena);

@@ -89,17 +89,36 @@ form_entities(const RfEntities *entities, const RoformerText *text, TupleDesc ro
 	return roformer_array_of_datums(rows, NULL, (int) entities->count, 1, row_type->tdtypeid);
 }
 
+/* The labels of set_model_option, in UTF-8; NULL where the model's own count. */
+static const char **
+read_labels(const RoformerModelOptions *options)
+{
+	const char **labels;
+
+	if (options->label_count == 0)
+		return NULL;
+	labels = palloc(sizeof(*labels) * options->label_count);
+	for (int i = 0; i < options->label_count; i++)
+	{
+		size_t length;
+
+		labels[i] = roformer_text_to_utf8(options->labels[i], strlen(options->labels[i]), &length);
+	}
+	return labels;
+}
+
 static void
 tag_inputs(RoformerCall *call, Datum *results)
 {
-	RfAggregation aggregation =
-		roformer_option_word(call->fcinfo, call->first_option, "aggregation", aggregations);
+	RfAggregation aggregation;
 	TupleDesc row_type;
 	RfEntities *entities;
 	RfError err;
 
-	roformer_check(rf_session_require(call->session->engine, RF_TASK_TOKEN_CLASSIFICATION, &err),
-				   &err);
+	roformer_task_require(call, RF_TASK_TOKEN_CLASSIFICATION);
+	aggregation =
+		roformer_option_word(call->fcinfo, call->first_option, "aggregation", aggregations);
+	call->run.labels = read_labels(&call->session->model->options);
 	roformer_check(rf_run_tag(call->session->engine, &call->run, call->inputs, call->count,
 							  aggregation, &entities, &err),
 				   &err);
