@@ -1,0 +1,399 @@
+# Every record of the golden outputs, through SQL: encodings exactly, numbers within the tolerances
+# that test/golden/data/README.md states beside them. All comparing is done in SQL; each TAP line is
+# one quantity of one model, with the largest deviation that was seen.
+use strict;
+use warnings FATAL => 'all';
+
+use File::Copy;
+use FindBin;
+use JSON::PP;
+use PostgreSQL::Test::Utils;
+use RoformerTest qw(start_server);
+use Test::More;
+
+# README, "Tolerances"
+my %tolerance = (
+	exact => 0,
+	hidden => 2e-5,        # hidden states, pooled vectors, class and token logits
+	vocabulary => 1e-4,    # vocabulary logits, logsumexp
+	score => 2e-5,         # probabilities
+	norm => 2e-5 * 8);     # L2 norm of a hidden row: at most 2e-5 times the root of its 64 numbers
+
+# A label or the order of a top list may differ only where two logits are closer than this.
+my $close = 2e-4;
+
+my @encoders = qw(enc-cased-nostrip enc-en-proj enc-long enc-zh-char-pool);
+my @classifiers = qw(seqcls-en seqcls-v2-zh);
+my @taggers = qw(tokcls-en);
+my @fillers = qw(mlm-en-untied mlm-v2-zh);
+my @answerers = qw(qa-en);
+
+my $golden = $ENV{ROFORMER_GOLDEN} || "$FindBin::RealBin/../golden/data";
+
+my $node = start_server('goldens');
+
+sub sql
+{
+	return $node->safe_psql('postgres', $_[0]);
+}
+
+sql(<<'SQL');
+CREATE TABLE record (model text, id text, r jsonb);
+-- what, and by how much it differs; infinity: not comparable at all
+CREATE TABLE result (model text, id text, what text, tolerance text, deviation float8);
+
+CREATE FUNCTION ints(j jsonb) RETURNS int[] IMMUTABLE
+RETURN ARRAY(SELECT x::int FROM jsonb_array_elements_text(j) WITH ORDINALITY AS t(x, n) ORDER BY n);
+CREATE FUNCTION texts(j jsonb) RETURNS text[] IMMUTABLE
+RETURN ARRAY(SELECT x FROM jsonb_array_elements_text(j) WITH ORDINALITY AS t(x, n) ORDER BY n);
+
+-- the numbers in want, however nested, in order, against those of an array of any dimensions
+CREATE FUNCTION deviation(got real[], want jsonb) RETURNS float8 IMMUTABLE
+RETURN (SELECT coalesce(max(coalesce(abs(g::float8 - w::float8), 'infinity')), 'infinity')
+		FROM ROWS FROM (unnest(got), jsonb_path_query(want, 'strict $.** ? (@.type() == "number")'))
+			AS t(g, w));
+CREATE FUNCTION inequality(equal boolean) RETURNS float8 IMMUTABLE
+RETURN CASE WHEN equal THEN 0 ELSE 'infinity'::float8 END;
+
+-- Arguments of the tokenizer call, in the words of encode()
+CREATE FUNCTION encoding(model text, r jsonb) RETURNS roformer.encoding STABLE
+BEGIN ATOMIC
+	WITH o AS (
+		SELECT coalesce((r->'args'->>'add_special_tokens')::boolean, true) AS special,
+			coalesce((r->'args'->>'max_length')::int, 0) AS max_length,
+			CASE coalesce(r->'args'->>'truncation', 'false')
+				WHEN 'true' THEN 'longest_first' WHEN 'false' THEN 'do_not_truncate'
+				ELSE r->'args'->>'truncation' END AS truncation,
+			coalesce(r->'args'->>'truncation_side', 'right') AS side,
+			coalesce(r->'args'->>'padding', 'none') AS padding)
+	SELECT CASE WHEN r->>'text_pair' IS NULL
+		THEN roformer.encode(model, r->>'text', special, max_length, truncation, side, padding)
+		ELSE roformer.encode(model, r->>'text', r->>'text_pair', special, max_length, truncation, side,
+			padding) END
+	FROM o;
+END;
+SQL
+
+sub load_records
+{
+	my ($model) = @_;
+
+	sql("SELECT roformer.load_model('$model', '$golden/models/$model')");
+	# U+0000 can't be in a text; neither quote nor delimiter occurs in the files
+	sql(qq{
+		CREATE TEMP TABLE line (j text);
+		COPY line FROM '$golden/outputs/$model.jsonl' WITH (FORMAT csv, QUOTE e'\\x01', DELIMITER e'\\x02');
+		INSERT INTO record SELECT '$model', j::jsonb->>'id', j::jsonb FROM line
+		WHERE strpos(j, '\\u0000') = 0;
+	});
+}
+
+load_records($_) foreach @encoders, @classifiers, @taggers, @fillers, @answerers;
+
+# ---- encodings -----------------------------------------------------------------------------------
+
+# Long records have their text shortened or left out, and no offsets.
+sql(<<'SQL');
+INSERT INTO result
+SELECT model, id, what, 'exact', inequality(equal)
+FROM record, encoding(model, r) AS e, LATERAL (VALUES
+	('input_ids', e.input_ids = ints(r->'input_ids')),
+	('token_type_ids', e.token_type_ids = ints(r->'token_type_ids')),
+	('special_tokens_mask', e.special_tokens_mask = ints(r->'special_tokens_mask')),
+	('start', e.start IS NOT DISTINCT FROM
+		ARRAY(SELECT (o->>0)::int + 1 FROM jsonb_array_elements(r->'offsets') WITH ORDINALITY AS t(o, n) ORDER BY n)),
+	('length', e.length IS NOT DISTINCT FROM
+		ARRAY(SELECT (o->>1)::int - (o->>0)::int FROM jsonb_array_elements(r->'offsets') WITH ORDINALITY AS t(o, n) ORDER BY n)),
+	('tokens', r ? 'args' OR texts(r->'tokens') = CASE WHEN r->>'text_pair' IS NULL
+		THEN roformer.tokenize(model, r->>'text')
+		ELSE roformer.tokenize(model, r->>'text', r->>'text_pair') END),
+	('token_count', r ? 'args' OR jsonb_array_length(r->'tokens') = CASE WHEN r->>'text_pair' IS NULL
+		THEN roformer.token_count(model, r->>'text')
+		ELSE roformer.token_count(model, r->>'text', r->>'text_pair') END)
+) AS v(what, equal)
+WHERE r ? 'offsets';
+SQL
+
+# ---- texts for inference -------------------------------------------------------------------------
+
+# Inference functions take no tokenizer arguments. Where a record was truncated or its text is not
+# there, decoding its ids gives a text that has them (but not where the first token left is within a
+# word); padding makes no difference to real positions.
+sql(<<'SQL');
+CREATE TABLE input AS
+SELECT model, id, r, ids, types, special, text, pair,
+	CASE WHEN pair IS NULL THEN (roformer.encode(model, text)).input_ids
+		ELSE (roformer.encode(model, text, pair)).input_ids END = ids AS usable
+FROM (
+	SELECT *, CASE WHEN ids = ints(r->'input_ids') AND NOT r ? 'args' AND r ? 'offsets' THEN r->>'text'
+			ELSE roformer.decode(model, ARRAY(SELECT i FROM unnest(ids, types, special) AS t(i, t, s)
+				WHERE t = 0 AND s = 0)) END AS text,
+		CASE WHEN NOT 1 = ANY (types) THEN NULL
+			WHEN NOT r ? 'args' THEN r->>'text_pair'
+			ELSE roformer.decode(model, ARRAY(SELECT i FROM unnest(ids, types, special) AS t(i, t, s)
+				WHERE t = 1 AND s = 0)) END AS pair
+	FROM (
+		SELECT *, (ints(r->'input_ids'))[:n] AS ids,
+			CASE WHEN r ? 'token_type_ids' THEN (ints(r->'token_type_ids'))[:n] ELSE array_fill(0, ARRAY[n]) END AS types,
+			CASE WHEN r ? 'special_tokens_mask' THEN (ints(r->'special_tokens_mask'))[:n]
+				ELSE 1 || array_fill(0, ARRAY[n - 2]) || 1 END AS special
+		FROM (SELECT *, CASE WHEN r ? 'attention_mask'
+				THEN (SELECT sum(m)::int FROM unnest(ints(r->'attention_mask')) AS m)
+				ELSE jsonb_array_length(r->'input_ids') END AS n FROM record) AS s
+	) AS s
+) AS s;
+SQL
+is(sql("SELECT coalesce(string_agg(id, ' ' ORDER BY id), '') FROM input WHERE NOT usable"),
+	'enc-en-proj-064', 'every record but one has a text whose ids are those of the record');
+sql('DELETE FROM input WHERE NOT usable');
+
+sql(<<'SQL');
+CREATE FUNCTION hidden_state(model text, text text, pair text) RETURNS real[] IMMUTABLE
+RETURN CASE WHEN pair IS NULL THEN roformer.hidden_state(model, text)
+	ELSE roformer.hidden_state(model, text, pair) END;
+CREATE FUNCTION logits(model text, text text, pair text) RETURNS real[] IMMUTABLE
+RETURN CASE WHEN pair IS NULL THEN roformer.logits(model, text)
+	ELSE roformer.logits(model, text, pair) END;
+SQL
+
+# ---- encoders ------------------------------------------------------------------------------------
+
+foreach my $model (@encoders)
+{
+	sql(<<"SQL");
+WITH s AS MATERIALIZED (
+	SELECT id, r->'out' AS o, hidden_state(model, text, pair) AS h, text, pair, cardinality(ids) AS tokens
+	FROM input WHERE model = '$model'),
+rows AS (
+	SELECT id, max(deviation(h[(k::int + 1):(k::int + 1)], v)) AS d
+	FROM s, jsonb_each(o->'rows') AS t(k, v) GROUP BY id),
+norms AS (
+	SELECT id, ARRAY(SELECT sqrt(sum(x::float8 ^ 2))::real FROM generate_subscripts(h, 1) AS i, unnest(h[i:i]) AS x
+		GROUP BY i ORDER BY i) AS n
+	FROM s WHERE o ? 'row_l2')
+INSERT INTO result
+SELECT '$model', id, 'hidden_state', 'hidden', d FROM rows
+UNION ALL
+SELECT '$model', id, 'shape of hidden_state', 'exact', inequality(array_length(h, 1) = tokens) FROM s
+UNION ALL
+SELECT '$model', id, 'row_l2', 'norm', deviation(n, o->'row_l2') FROM norms JOIN s USING (id)
+UNION ALL
+SELECT '$model', id, 'embed ' || pooling, 'hidden', deviation(roformer.embed('$model', text, pooling), o->key)
+FROM s, (VALUES ('mean', 'mean_pooled'), ('max', 'max_pooled'), ('pooler', 'pooler_output')) AS p(pooling, key)
+WHERE o ? key AND pair IS NULL
+UNION ALL
+SELECT '$model', id, 'embed cls', 'hidden', deviation(roformer.embed('$model', text, 'cls'), o->'rows'->'0')
+FROM s WHERE pair IS NULL
+SQL
+}
+sql(<<'SQL');
+INSERT INTO result
+SELECT model, id, 'embed by default', 'exact',
+	inequality(roformer.embed(model, text) = roformer.embed(model, text, 'mean'))
+FROM input WHERE model LIKE 'enc-%' AND pair IS NULL
+SQL
+
+# ---- sequence classification ---------------------------------------------------------------------
+
+foreach my $model (@classifiers)
+{
+	sql(<<"SQL");
+WITH s AS MATERIALIZED (
+	SELECT id, r->'out' AS o, text, pair, logits(model, text, pair) AS l,
+		CASE WHEN pair IS NULL THEN roformer.classify(model, text)
+			ELSE roformer.classify(model, text, pair) END AS label,
+		CASE WHEN pair IS NULL THEN roformer.classify_all(model, text)
+			ELSE roformer.classify_all(model, text, pair) END AS ranked
+	FROM input WHERE model = '$model'),
+labels AS (
+	SELECT key::int AS n, value AS label
+	FROM roformer.model_config('$model') AS c, jsonb_each_text(c->'id2label'))
+INSERT INTO result
+SELECT '$model', id, 'logits', 'hidden', deviation(l, o->'logits') FROM s
+UNION ALL
+SELECT '$model', id, 'classify_all', 'score',
+	deviation(ARRAY(SELECT score FROM unnest(ranked) JOIN labels USING (label) ORDER BY n), o->'probs') FROM s
+UNION ALL
+SELECT '$model', id, 'classify_all is ordered', 'exact', inequality(
+	ARRAY(SELECT score FROM unnest(ranked)) = ARRAY(SELECT score FROM unnest(ranked) ORDER BY score DESC)) FROM s
+UNION ALL
+SELECT '$model', id, 'label', 'exact', inequality(label = o->>'label' OR
+	(SELECT max(x) - (l)[(SELECT n + 1 FROM labels WHERE labels.label = o->>'label')] FROM unnest(l) AS x) < $close) FROM s
+UNION ALL
+SELECT '$model', id, 'label is the first of classify_all', 'exact', inequality(label = ranked[1].label) FROM s
+UNION ALL
+SELECT '$model', id, 'classify_score', 'exact', inequality(roformer.classify_score('$model', text, label) = ranked[1].score)
+FROM s WHERE pair IS NULL
+SQL
+}
+
+# ---- token classification ------------------------------------------------------------------------
+
+foreach my $model (@taggers)
+{
+	sql(<<"SQL");
+WITH s AS MATERIALIZED (
+	SELECT id, r->'out' AS o, r, special, text, roformer.logits(model, text) AS l
+	FROM input WHERE model = '$model'),
+tokens AS (
+	SELECT id, n, label, score, (offsets->>0)::int AS start, (offsets->>1)::int AS stop
+	FROM s, ROWS FROM (jsonb_array_elements_text(o->'labels'), jsonb_array_elements_text(o->'scores'),
+		jsonb_array_elements(r->'offsets'), unnest(special)) WITH ORDINALITY AS t(label, score, offsets, special, n)
+	WHERE t.special = 0 AND label <> 'O'),
+want AS (
+	SELECT id, 'none' AS aggregation, jsonb_agg(jsonb_build_array(label, score::float8, start, stop) ORDER BY n) AS entities
+	FROM tokens GROUP BY id
+	UNION ALL
+	SELECT id, aggregation, entities FROM s, jsonb_each(o->'entities') AS t(aggregation, entities)),
+got AS MATERIALIZED (
+	SELECT id, aggregation, text, roformer.tag('$model', text, aggregation) AS entities
+	FROM s, unnest('{none,simple,first,average,max}'::text[]) AS aggregation),
+compared AS (
+	SELECT id, aggregation, t.*,
+		w IS NOT NULL AND label = w->>0 AND start = (w->>2)::int + 1 AND length = (w->>3)::int - (w->>2)::int
+			AND entity = substr(text, start, length) AS same
+	FROM got LEFT JOIN want USING (id, aggregation),
+	LATERAL ROWS FROM (unnest(got.entities), jsonb_array_elements(coalesce(want.entities, '[]')))
+		AS t(label, score, entity, start, length, w))
+INSERT INTO result
+SELECT '$model', id, 'logits', 'hidden', deviation(l, o->'logits') FROM s
+UNION ALL
+SELECT '$model', id, 'tag ' || aggregation, 'exact', inequality(coalesce(same, false)) FROM compared
+UNION ALL
+SELECT '$model', id, 'score of tag ' || aggregation, 'score', abs(score::float8 - (w->>1)::float8) FROM compared
+SQL
+}
+
+# ---- masked language models ----------------------------------------------------------------------
+
+foreach my $model (@fillers)
+{
+	sql(<<"SQL");
+WITH s AS MATERIALIZED (
+	SELECT id, r->'out' AS o, text, pair, logits(model, text, pair) AS l FROM input WHERE model = '$model'),
+positions AS MATERIALIZED (
+	SELECT id, text, pair, p, l[((p->>'pos')::int + 1):((p->>'pos')::int + 1)] AS l,
+		row_number() OVER (PARTITION BY id, p->'is_mask' ORDER BY (p->>'pos')::int) AS mask
+	FROM s, jsonb_array_elements(o->'positions') AS p),
+top AS (
+	SELECT id, mask, p, n, t, l[1:1][((t->>1)::int + 1):((t->>1)::int + 1)] AS logit
+	FROM positions, jsonb_array_elements(p->'top') WITH ORDINALITY AS e(t, n)),
+fills AS MATERIALIZED (
+	SELECT id, f.*, row_number() OVER (PARTITION BY id, f.mask ORDER BY f.n) AS rank
+	FROM s, unnest(roformer.fill_mask('$model', text, 5)) WITH ORDINALITY AS f(mask, token, score, sequence, n)
+	WHERE pair IS NULL),
+want AS (
+	SELECT id, mask, rank, fill->>0 AS token, fill->>1 AS sequence
+	FROM s, jsonb_array_elements(o->'fill') WITH ORDINALITY AS m(list, mask),
+		jsonb_array_elements(list) WITH ORDINALITY AS t(fill, rank)
+	WHERE pair IS NULL),
+paired AS (
+	SELECT w.id, w.token AS want, w.sequence AS wanted, f.token, f.sequence, f.score, top.t
+	FROM want AS w LEFT JOIN fills AS f USING (id, mask, rank)
+	LEFT JOIN top ON top.id = w.id AND top.mask = w.mask AND top.n = w.rank AND (top.p->>'is_mask')::boolean)
+INSERT INTO result
+SELECT '$model', id, 'logits of ids 0-7', 'vocabulary', deviation(l[1:1][1:8], p->'logits_first8') FROM positions
+UNION ALL
+SELECT '$model', id, 'logsumexp', 'vocabulary',
+	abs((SELECT ln(sum(exp(x::float8))) FROM unnest(l) AS x) - (p->>'logsumexp')::float8) FROM positions
+UNION ALL
+SELECT '$model', id, 'top logits', 'vocabulary', deviation(logit, t->2) FROM top
+UNION ALL
+SELECT '$model', id, 'fill_mask', 'exact', inequality(coalesce(token = want AND sequence = wanted, false)) FROM paired
+UNION ALL
+SELECT '$model', id, 'score of fill_mask', 'score', abs(score::float8 - (t->>3)::float8) FROM paired
+SQL
+}
+
+# ---- question answering --------------------------------------------------------------------------
+
+foreach my $model (@answerers)
+{
+	sql(<<"SQL");
+INSERT INTO result
+SELECT '$model', id, 'logits', 'hidden',
+	deviation(logits(model, text, pair), jsonb_build_array(r->'out'->'start_logits', r->'out'->'end_logits'))
+FROM input WHERE model = '$model'
+SQL
+}
+
+# ---- other heads ---------------------------------------------------------------------------------
+
+# Kinds of heads that no golden model with these files and this tokenizer has: a copy of a model with
+# one value of a JSON file changed.
+sub load_changed
+{
+	my ($name, $model, $file, %values) = @_;
+	my $directory = PostgreSQL::Test::Utils::tempdir();
+	my $json = JSON::PP->new->canonical;
+
+	copy($_, $directory) foreach glob "$golden/models/$model/*";
+	my $content = $json->decode(slurp_file("$directory/$file"));
+	$content->{$_} = $values{$_} foreach keys %values;
+	unlink "$directory/$file";
+	PostgreSQL::Test::Utils::append_to_file("$directory/$file", $json->encode($content));
+	sql("SELECT roformer.load_model('$name', '$directory')");
+}
+
+# Several labels at once: each has a probability of its own.
+load_changed('multi-label', 'seqcls-en', 'config.json', problem_type => 'multi_label_classification');
+sql(<<'SQL');
+INSERT INTO result
+SELECT 'multi-label', id, 'scores are sigmoids of the logits', 'score', abs(got.score - 1 / (1 + exp(-l.value::float8)))
+FROM input,
+	jsonb_array_elements_text(r->'out'->'logits') WITH ORDINALITY AS l(value, n)
+	JOIN jsonb_each_text(roformer.model_config('multi-label')->'id2label') AS c(key, label) ON n = key::int + 1,
+	LATERAL (SELECT score FROM unnest(roformer.classify_all('multi-label', text)) AS a WHERE a.label = c.label) AS got
+WHERE model = 'seqcls-en' AND pair IS NULL
+SQL
+
+# One output, where the simpler tokenizer gives the same ids as that of the golden model.
+load_changed('one output', 'seqcls-zh-reg', 'tokenizer_config.json', tokenizer_class => 'BertTokenizer');
+sql(qq{
+	CREATE TEMP TABLE line (j text);
+	COPY line FROM '$golden/outputs/seqcls-zh-reg.jsonl' WITH (FORMAT csv, QUOTE e'\\x01', DELIMITER e'\\x02');
+	INSERT INTO result
+	SELECT 'one output', r->>'id', 'regress', 'hidden', abs(roformer.regress('one output', r->>'text') - (r->'out'->'logits'->>0)::float8)
+	FROM (SELECT j::jsonb AS r FROM line WHERE strpos(j, '\\u0000') = 0) AS s
+	WHERE r->>'text_pair' IS NULL AND (roformer.encode('one output', r->>'text')).input_ids = ints(r->'input_ids');
+});
+cmp_ok(sql("SELECT count(*) FROM result WHERE model = 'one output'"), '>=', 15, 'one output: there are records');
+foreach my $function (qw(classify classify_all))
+{
+	my ($status, $output, $error) = $node->psql('postgres', "SELECT roformer.$function('one output', 'a')");
+
+	like($error, qr/model "one output" gives numbers, not labels\nHINT:  Use roformer\.regress\(\)/, "one output: no $function");
+}
+
+# ---- verdict -------------------------------------------------------------------------------------
+
+my %records = (
+	'enc-cased-nostrip' => 69,
+	'enc-en-proj' => 70,
+	'enc-long' => 20,
+	'enc-zh-char-pool' => 70,
+	'seqcls-en' => 66,
+	'seqcls-v2-zh' => 64,
+	'tokcls-en' => 48,
+	'mlm-en-untied' => 30,
+	'mlm-v2-zh' => 30,
+	'qa-en' => 26);
+is(sql("SELECT count(*) FROM record WHERE model = '$_'"), $records{$_}, "$_: all records are there")
+  foreach sort keys %records;
+
+my $verdicts = sql(<<'SQL');
+SELECT model, what, tolerance, count(*), max(coalesce(deviation, 'infinity')) AS worst,
+	(array_agg(id ORDER BY coalesce(deviation, 'infinity') DESC))[1] AS id
+FROM result GROUP BY model, what, tolerance ORDER BY model, what
+SQL
+foreach my $verdict (split /\n/, $verdicts)
+{
+	my ($model, $what, $tolerance, $count, $worst, $id) = split /\|/, $verdict;
+	my $worst_number = $worst eq 'Infinity' ? 9e999 : $worst;
+
+	cmp_ok($worst_number, '<=', $tolerance{$tolerance},
+		"$model: $what, $count values, worst $worst in $id");
+}
+
+$node->stop;
+done_testing();
