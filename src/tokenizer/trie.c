@@ -73,23 +73,29 @@ static RfCode
 grow_arrays(Builder *builder)
 {
 	size_t capacity = builder->capacity == 0 ? 4 * BLOCK_SLOTS : builder->capacity * 2;
-	Builder grown = *builder;
+	RfTrieNode *nodes;
+	uint32_t *next;
+	uint32_t *previous;
+	int32_t *values;
 
 	RF_FAIL_IF(capacity > MAX_SLOTS, builder->err, RF_LIMIT,
 			   "strings need more than %zu trie nodes", MAX_SLOTS);
-	RF_NEW(&grown.scratch, grown.nodes, capacity, builder->err);
-	RF_NEW(&grown.scratch, grown.next, capacity, builder->err);
-	RF_NEW(&grown.scratch, grown.previous, capacity, builder->err);
-	RF_NEW(&grown.scratch, grown.values, capacity, builder->err);
+	RF_NEW(&builder->scratch, nodes, capacity, builder->err);
+	RF_NEW(&builder->scratch, next, capacity, builder->err);
+	RF_NEW(&builder->scratch, previous, capacity, builder->err);
+	RF_NEW(&builder->scratch, values, capacity, builder->err);
 	if (builder->slots > 0)
 	{
-		memcpy(grown.nodes, builder->nodes, builder->slots * sizeof(*grown.nodes));
-		memcpy(grown.next, builder->next, builder->slots * sizeof(*grown.next));
-		memcpy(grown.previous, builder->previous, builder->slots * sizeof(*grown.previous));
-		memcpy(grown.values, builder->values, builder->slots * sizeof(*grown.values));
+		memcpy(nodes, builder->nodes, builder->slots * sizeof(*nodes));
+		memcpy(next, builder->next, builder->slots * sizeof(*next));
+		memcpy(previous, builder->previous, builder->slots * sizeof(*previous));
+		memcpy(values, builder->values, builder->slots * sizeof(*values));
 	}
-	grown.capacity = capacity;
-	*builder = grown;
+	builder->nodes = nodes;
+	builder->next = next;
+	builder->previous = previous;
+	builder->values = values;
+	builder->capacity = capacity;
 	return RF_OK;
 }
 
