@@ -2,8 +2,9 @@
  * tokenizer.h - text to token ids with the positions they came from, and back.
  *
  * Follows the slow tokenizers of the reference implementation (docs/tokenizer.md): BertTokenizer,
- * that is basic tokenizer and WordPiece. A compiled tokenizer is one position-independent,
- * read-only block: it lies in the model image that all backends share.
+ * that is basic tokenizer and WordPiece, and RoFormerTokenizer, which cuts Chinese words with jieba
+ * first. A compiled tokenizer is one position-independent, read-only block: it lies in the model
+ * image that all backends share. So is a compiled dictionary.
  *
  * All texts are UTF-8. Positions count code points of the original text from 0.
  */
@@ -61,6 +62,36 @@ extern RfCode rf_tokenizer_compile(const RfTokenizerOptions *options, const char
 								   size_t vocab_length, RfArena *arena, void **block, size_t *size,
 								   RfError *err);
 
+/*
+ * Compiles jieba's dict.txt (a line for each word: word, frequency, tag) into a position-independent,
+ * read-only block of *size bytes in arena (aligned to RF_ALIGNMENT). RF_CORRUPT for invalid UTF-8,
+ * broken frequencies or a dictionary without any; RF_LIMIT beyond 2^24 words or 2^28 bytes.
+ */
+extern RfCode rf_jieba_compile(const char *dict, size_t length, RfArena *arena, void **block,
+							   size_t *size, RfError *err);
+
+typedef struct RfJiebaBlock RfJiebaBlock; /* private layout of the compiled dictionary */
+
+/* A pointer into a block; valid as long as the block. */
+typedef struct RfJieba
+{
+	const RfJiebaBlock *block;
+} RfJieba;
+
+/* Checks magic, version and size of the block. */
+extern RfCode rf_jieba_open(const void *block, size_t size, RfJieba *jieba, RfError *err);
+
+/* Words of a text, one behind the other; together they are the text. */
+typedef struct RfWords
+{
+	size_t count;
+	int32_t *length; /* [count] code points */
+} RfWords;
+
+/* Cuts a text as jieba does without its hidden Markov model. */
+extern RfCode rf_jieba_cut(const RfJieba *jieba, const char *text, size_t length,
+						   const RfAbort *abort_fn, RfArena *arena, RfWords *words, RfError *err);
+
 typedef struct RfTokenizerBlock RfTokenizerBlock; /* private layout of the compiled block */
 
 /* Pointers into a block; valid as long as the block. */
@@ -69,6 +100,7 @@ typedef struct RfTokenizer
 	const RfTokenizerBlock *block;
 	int32_t vocab_size;					  /* ids are 0 .. vocab_size - 1 */
 	int32_t special_ids[RF_SPECIAL_COUNT];
+	const RfJieba *jieba; /* set by the owner; what RF_TOKENIZER_ROFORMER can't do without */
 } RfTokenizer;
 
 /* Checks magic, version and size of the block. */

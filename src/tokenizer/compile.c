@@ -170,6 +170,15 @@ resolve_all_added(Compiler *compiler, const RfVocab *vocab)
 	return RF_OK;
 }
 
+static bool
+is_blank(const RfUnicode *unicode, const RfTrieKey *key)
+{
+	uint32_t c;
+	size_t step = rf_utf8_decode(key->bytes, key->length, &c);
+
+	return step > 0 && step == key->length && (rf_unicode_entry(unicode, c) & RF_UNICODE_BLANK);
+}
+
 /* The trie sorts its keys: it gets a copy, tokens stay in the order of their ids. */
 static RfCode
 index_vocab(Compiler *compiler, const RfVocab *vocab)
@@ -179,6 +188,9 @@ index_vocab(Compiler *compiler, const RfVocab *vocab)
 
 	RF_NEW(&compiler->scratch, keys, vocab->count, compiler->err);
 	memcpy(keys, vocab->keys, vocab->count * sizeof(*keys));
+	for (size_t i = 0; i < vocab->count; i++)
+		if (is_blank(&compiler->view.unicode, &keys[i]))
+			compiler->header.flags |= RF_TOKENIZER_BLANKS;
 	RF_TRY(rf_trie_build(keys, vocab->count, &compiler->scratch, &compiler->view.vocab,
 						 compiler->err));
 	node = rf_trie_step(&compiler->view.vocab, 0, '#');
@@ -441,8 +453,6 @@ rf_tokenizer_compile(const RfTokenizerOptions *options, const char *vocab, size_
 	Compiler compiler = {.options = options, .err = err};
 	RfCode code;
 
-	RF_FAIL_IF(options->tokenizer_class == RF_TOKENIZER_ROFORMER, err, RF_UNSUPPORTED,
-			   "tokenizer class \"RoFormerTokenizer\" is not supported yet");
 	rf_arena_init(&compiler.scratch, arena->memory);
 	code = compile_parts(&compiler, vocab, vocab_length);
 	if (code == RF_OK)

@@ -11,7 +11,7 @@
  * text. Time is linear in the text: a position is looked at again only as far as the longest
  * literal reaches, or ASCII_PIECE_LIMIT bytes.
  */
-#include "basic_tokenize.h"
+#include "word_cut.h"
 
 #include <string.h>
 
@@ -37,6 +37,8 @@ typedef struct Scan
 	const char *text;
 	size_t length;
 	Cursor cursor;
+	bool words; /* jieba's words first */
+	RfWordCut word_cut;
 	RfBasic basic;
 	RfTokenSink *sink;
 	RfError *err;
@@ -148,6 +150,15 @@ fail_invalid(const Scan *scan)
 	return RF_INVALID;
 }
 
+/* The end of what stands before a literal, or of the text. */
+static RfCode
+end_part(Scan *scan, bool literal)
+{
+	if (scan->words)
+		return rf_word_cut_finish(&scan->word_cut, literal);
+	return rf_basic_finish(&scan->basic);
+}
+
 /* One character, or one literal, the long way. */
 static RfCode
 take_atom(Scan *scan)
@@ -159,9 +170,10 @@ take_atom(Scan *scan)
 	if (!next_atom(scan, &scan->cursor, &atom))
 		return fail_invalid(scan);
 	if (!may_begin_literal(scan, atom.code_point) || !match_literal(scan, &before, &id, &atom))
-		return rf_basic_add(&scan->basic, atom);
+		return scan->words ? rf_word_cut_add(&scan->word_cut, atom)
+						   : rf_basic_add(&scan->basic, atom);
 	scan->cursor = before;
-	RF_TRY(rf_basic_finish(&scan->basic));
+	RF_TRY(end_part(scan, true));
 	return rf_token_sink_put(scan->sink, id, atom.start, atom.end);
 }
 
@@ -242,7 +254,7 @@ take_next(Scan *scan)
 {
 	bool taken = false;
 
-	if (rf_basic_idle(&scan->basic) && scan->cursor.pending == 0 &&
+	if (!scan->words && rf_basic_idle(&scan->basic) && scan->cursor.pending == 0 &&
 		scan->cursor.at >= scan->cursor.literal)
 		RF_TRY(take_ascii_piece(scan, &taken));
 	return taken ? RF_OK : take_atom(scan);
@@ -263,7 +275,15 @@ rf_tokenize_into(const RfTokenizer *tokenizer, const char *text, size_t length,
 	scan.cursor = (Cursor){0};
 	scan.sink = sink;
 	scan.err = err;
+	scan.words = (scan.view.block->flags & RF_TOKENIZER_JIEBA) != 0;
+	if (scan.words && tokenizer->jieba == NULL)
+	{
+		rf_error_set(err, RF_UNSUPPORTED, "tokenizer needs a dictionary of Chinese words");
+		rf_error_detail(err, "RoFormerTokenizer cuts words with jieba's dictionary first.");
+		return RF_UNSUPPORTED;
+	}
 	rf_basic_init(&scan.basic, &scan.view, sink, arena, err);
+	rf_word_cut_init(&scan.word_cut, tokenizer->jieba, abort_fn, &scan.basic);
 	while (scan.cursor.at < length || scan.cursor.pending != 0)
 	{
 		if (scan.cursor.at >= next_poll)
@@ -273,7 +293,7 @@ rf_tokenize_into(const RfTokenizer *tokenizer, const char *text, size_t length,
 		}
 		RF_TRY(take_next(&scan));
 	}
-	RF_TRY(rf_basic_finish(&scan.basic));
+	RF_TRY(end_part(&scan, false));
 	rf_token_sink_finish(sink);
 	return RF_OK;
 }

@@ -106,6 +106,7 @@ rf_tokenizer_open(const void *block, size_t size, RfTokenizer *tokenizer, RfErro
 	RF_FAIL_IF(!sections_fit(header) || !counts_agree(header), err, RF_CORRUPT,
 			   "compiled tokenizer has an inconsistent header");
 	tokenizer->block = header;
+	tokenizer->jieba = NULL;
 	tokenizer->vocab_size = header->vocab_size;
 	memcpy(tokenizer->special_ids, header->special_ids, sizeof(tokenizer->special_ids));
 	return RF_OK;

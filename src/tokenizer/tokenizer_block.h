@@ -26,6 +26,7 @@
 #define RF_TOKENIZER_STRIP 8u       /* remove accents; else NFC */
 #define RF_TOKENIZER_IDEOGRAPHS 16u /* each Chinese character is a word */
 #define RF_TOKENIZER_ACCENTED 32u   /* a protected piece isn't plain ASCII */
+#define RF_TOKENIZER_BLANKS 64u     /* a token of the vocabulary is white space */
 
 /* Bits of a token's flags. */
 #define RF_TOKEN_PRESENT 1u /* clear: the id belongs to no token (a line repeated later, a gap) */

@@ -64,6 +64,46 @@ golden_each(const char *path, GoldenRecord record, void *context)
 	return line;
 }
 
+/* Where the package manager says that the dictionary is; false when it is nowhere. */
+static bool
+find_dictionary(char *path, int size)
+{
+	FILE *files = popen("dpkg -L python3-jieba 2>/dev/null | grep '/jieba/dict\\.txt$'", "r");
+	bool found;
+
+	if (files == NULL)
+		return false;
+	found = fgets(path, size, files) != NULL;
+	pclose(files);
+	path[found ? strcspn(path, "\n") : 0] = '\0';
+	return found;
+}
+
+const RfJieba *
+golden_dictionary(void)
+{
+	static RfArena arena;
+	static RfJieba jieba;
+	char path[512];
+	size_t length;
+	char *text;
+	RfError err = {0};
+	void *block;
+	size_t size;
+
+	if (jieba.block != NULL || !find_dictionary(path, sizeof(path)))
+		return jieba.block == NULL ? NULL : &jieba;
+	text = golden_read(path, &length);
+	if (text == NULL)
+		return NULL;
+	rf_arena_init(&arena, rf_memory_malloc);
+	if (rf_jieba_compile(text, length, &arena, &block, &size, &err) != RF_OK ||
+		rf_jieba_open(block, size, &jieba, &err) != RF_OK)
+		fail_msg("%s: %s", path, err.message);
+	free(text);
+	return &jieba;
+}
+
 void
 golden_tokenizer_open(GoldenTokenizer *golden, const json_t *config, const char *vocab_path)
 {
@@ -85,6 +125,7 @@ golden_tokenizer_open(GoldenTokenizer *golden, const json_t *config, const char 
 			RF_OK ||
 		rf_tokenizer_open(block, size, &golden->tokenizer, &err) != RF_OK)
 		fail_msg("%s: %s", vocab_path, err.message);
+	golden->tokenizer.jieba = golden_dictionary();
 	free(text);
 	free(vocab);
 }

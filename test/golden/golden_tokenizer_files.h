@@ -19,13 +19,22 @@ typedef void (*GoldenRecord)(void *context, const json_t *record, size_t line);
 /* Calls back for all records; fails the test when there are none. Returns how many. */
 extern size_t golden_each(const char *path, GoldenRecord record, void *context);
 
+/*
+ * The dictionary of Debian's python3-jieba, which the word records were made with; NULL where the
+ * package is not installed. It lives to the end of the program.
+ */
+extern const RfJieba *golden_dictionary(void);
+
 typedef struct GoldenTokenizer
 {
 	RfArena arena;
 	RfTokenizer tokenizer;
 } GoldenTokenizer;
 
-/* config: tokenizer_config.json's object, or the first record of a tokenizer file. */
+/*
+ * config: tokenizer_config.json's object, or the first record of a tokenizer file. The tokenizer
+ * has golden_dictionary().
+ */
 extern void golden_tokenizer_open(GoldenTokenizer *golden, const json_t *config,
 								  const char *vocab_path);
 extern void golden_tokenizer_close(GoldenTokenizer *golden);

@@ -17,7 +17,6 @@
 typedef struct Run
 {
 	GoldenTokenizer golden;
-	bool open;
 	size_t compared;
 } Run;
 
@@ -99,6 +98,52 @@ wordpiece_tokens_match(void **state)
 	compare_token_file("wordpiece-chinese-cased");
 	compare_token_file("wordpiece-chinese-nocjksplit");
 	compare_token_file("wordpiece-cased-stripaccents");
+}
+
+/* Says why and skips the test where there is no dictionary. */
+static void
+need_dictionary(void)
+{
+	if (golden_dictionary() != NULL)
+		return;
+	print_message("skipped: the dictionary of the package python3-jieba is not installed\n");
+	skip();
+}
+
+static void
+word_tokens_match(void **state)
+{
+	(void) state;
+	need_dictionary();
+	compare_token_file("jieba-word");
+	compare_token_file("jieba-word-cased");
+}
+
+static void
+compare_words(void *context, const json_t *record, size_t line)
+{
+	RfArena arena;
+	size_t length;
+	const char *text = golden_text(record, "text", &length);
+	RfWords words;
+	RfError err = {0};
+
+	(void) context;
+	(void) line;
+	rf_arena_init(&arena, rf_memory_malloc);
+	assert_int_equal(rf_jieba_cut(golden_dictionary(), text, length, NULL, &arena, &words, &err),
+					 RF_OK);
+	golden_expect_integers(record, "words_len", json_object_get(record, "words_len"), words.length,
+						   words.count);
+	rf_arena_free(&arena);
+}
+
+static void
+words_match(void **state)
+{
+	(void) state;
+	need_dictionary();
+	golden_each(TOKENIZER_DATA "jieba-cut.jsonl", compare_words, NULL);
 }
 
 static RfTruncation
@@ -230,61 +275,67 @@ expect_token_texts(const RfTokenizer *tokenizer, const json_t *record)
 	}
 }
 
+#define VOCABULARY_COUNT 3
+#define WORD_VOCABULARY 2
+
 typedef struct Vocabularies
 {
-	const char *names[3];
-	GoldenTokenizer golden[3];
-	size_t compared;
+	GoldenTokenizer golden[VOCABULARY_COUNT];
+	size_t compared[VOCABULARY_COUNT];
+	bool words; /* compare what needs the dictionary, else what doesn't */
 } Vocabularies;
+
+static const char *const vocabulary_names[VOCABULARY_COUNT] = {
+	"bert_base_uncased", "bert_base_chinese", "roformer_chinese_base"};
 
 static void
 open_vocabularies(Vocabularies *vocabularies)
 {
-	static const char *const names[] = {"bert_base_uncased", "bert_base_chinese"};
-	json_t *config = json_pack("{s:s}", "tokenizer_class", "BertTokenizer");
-
 	memset(vocabularies, 0, sizeof(*vocabularies));
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < VOCABULARY_COUNT; i++)
 	{
+		json_t *config = json_pack("{s:s}", "tokenizer_class",
+								   i == WORD_VOCABULARY ? "RoFormerTokenizer" : "BertTokenizer");
 		char path[256];
 
-		snprintf(path, sizeof(path), GOLDEN_DATA "/vocab/%s.txt", names[i]);
+		snprintf(path, sizeof(path), GOLDEN_DATA "/vocab/%s.txt", vocabulary_names[i]);
 		golden_tokenizer_open(&vocabularies->golden[i], config, path);
-		vocabularies->names[i] = names[i];
+		json_decref(config);
 	}
-	json_decref(config);
 }
 
 static void
 close_vocabularies(Vocabularies *vocabularies)
 {
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < VOCABULARY_COUNT; i++)
 		golden_tokenizer_close(&vocabularies->golden[i]);
 }
 
-/* The tokenizer of a record's vocabulary, NULL for the word vocabulary. */
-static GoldenTokenizer *
-find_vocabulary(Vocabularies *vocabularies, const json_t *record)
+/* Which vocabulary a record was made with. */
+static int
+find_vocabulary(const json_t *record)
 {
 	const char *name = json_string_value(json_object_get(record, "vocab"));
 
-	for (int i = 0; i < 2; i++)
-		if (strcmp(vocabularies->names[i], name) == 0)
-			return &vocabularies->golden[i];
-	return NULL;
+	for (int i = 0; i < VOCABULARY_COUNT; i++)
+		if (strcmp(vocabulary_names[i], name) == 0)
+			return i;
+	fail_msg("unknown vocabulary \"%s\"", name);
+	return 0;
 }
 
 static void
 compare_call(void *context, const json_t *record, size_t line)
 {
 	Vocabularies *vocabularies = context;
-	GoldenTokenizer *golden = find_vocabulary(vocabularies, record);
+	int which = find_vocabulary(record);
+	GoldenTokenizer *golden = &vocabularies->golden[which];
 
 	(void) line;
-	if (golden == NULL)
+	if (vocabularies->words != (which == WORD_VOCABULARY))
 		return;
 	compare_encoding(&golden->tokenizer, record, &golden->arena);
-	vocabularies->compared++;
+	vocabularies->compared[which]++;
 }
 
 static void
@@ -295,7 +346,22 @@ calls_match(void **state)
 	(void) state;
 	open_vocabularies(&vocabularies);
 	golden_each(TOKENIZER_DATA "encode-pairs.jsonl", compare_call, &vocabularies);
-	assert_true(vocabularies.compared > 0);
+	assert_true(vocabularies.compared[0] > 0);
+	assert_true(vocabularies.compared[1] > 0);
+	close_vocabularies(&vocabularies);
+}
+
+static void
+word_calls_match(void **state)
+{
+	Vocabularies vocabularies;
+
+	(void) state;
+	need_dictionary();
+	open_vocabularies(&vocabularies);
+	vocabularies.words = true;
+	golden_each(TOKENIZER_DATA "encode-pairs.jsonl", compare_call, &vocabularies);
+	assert_true(vocabularies.compared[WORD_VOCABULARY] > 0);
 	close_vocabularies(&vocabularies);
 }
 
@@ -329,12 +395,11 @@ static void
 compare_decoded(void *context, const json_t *record, size_t line)
 {
 	Vocabularies *vocabularies = context;
-	GoldenTokenizer *golden = find_vocabulary(vocabularies, record);
+	int which = find_vocabulary(record);
+	GoldenTokenizer *golden = &vocabularies->golden[which];
 	const json_t *ids = json_object_get(record, "ids");
 
 	(void) line;
-	if (golden == NULL)
-		return;
 	expect_decoded(golden, record, "decode", false, true);
 	expect_decoded(golden, record, "decode_skip", true, true);
 	expect_decoded(golden, record, "decode_noclean", false, false);
@@ -347,7 +412,7 @@ compare_decoded(void *context, const json_t *record, size_t line)
 
 		assert_int_equal(rf_tokenizer_is_special(&golden->tokenizer, id), json_integer_value(mask));
 	}
-	vocabularies->compared++;
+	vocabularies->compared[which]++;
 }
 
 static void
@@ -358,7 +423,8 @@ decoded_texts_match(void **state)
 	(void) state;
 	open_vocabularies(&vocabularies);
 	golden_each(TOKENIZER_DATA "decode.jsonl", compare_decoded, &vocabularies);
-	assert_true(vocabularies.compared > 0);
+	for (int i = 0; i < VOCABULARY_COUNT; i++)
+		assert_true(vocabularies.compared[i] > 0);
 	close_vocabularies(&vocabularies);
 }
 
@@ -394,9 +460,9 @@ read_model_config(const char *name)
 	return config;
 }
 
-/* The records of one model; false for a word model. */
-static bool
-compare_model(const char *path, size_t *compared)
+/* The records of one model, if it has words or hasn't; adds how many there were. */
+static void
+compare_model(const char *path, bool words, size_t *compared)
 {
 	const char *base = strrchr(path, '/') + 1;
 	char name[64];
@@ -406,44 +472,53 @@ compare_model(const char *path, size_t *compared)
 
 	snprintf(name, sizeof(name), "%.*s", (int) strcspn(base, "."), base);
 	config = read_model_config(name);
-	if (is_word_tokenizer(config))
+	if (is_word_tokenizer(config) == words)
 	{
-		json_decref(config);
-		return false;
+		snprintf(vocab, sizeof(vocab), GOLDEN_DATA "/models/%s/vocab.txt", name);
+		golden_tokenizer_open(&run.golden, config, vocab);
+		golden_each(path, compare_model_record, &run);
+		golden_tokenizer_close(&run.golden);
 	}
-	snprintf(vocab, sizeof(vocab), GOLDEN_DATA "/models/%s/vocab.txt", name);
-	golden_tokenizer_open(&run.golden, config, vocab);
-	golden_each(path, compare_model_record, &run);
-	golden_tokenizer_close(&run.golden);
 	json_decref(config);
 	*compared += run.compared;
-	return true;
+}
+
+static void
+compare_models(bool words)
+{
+	size_t compared = 0;
+	glob_t files;
+
+	assert_int_equal(glob(GOLDEN_DATA "/outputs/*.jsonl", 0, NULL, &files), 0);
+	for (size_t i = 0; i < files.gl_pathc; i++)
+		compare_model(files.gl_pathv[i], words, &compared);
+	globfree(&files);
+	assert_true(compared > 0);
 }
 
 static void
 model_inputs_match(void **state)
 {
-	size_t compared = 0;
-	size_t models = 0;
-	glob_t files;
-
 	(void) state;
-	assert_int_equal(glob(GOLDEN_DATA "/outputs/*.jsonl", 0, NULL, &files), 0);
-	for (size_t i = 0; i < files.gl_pathc; i++)
-		models += compare_model(files.gl_pathv[i], &compared);
-	globfree(&files);
-	assert_true(models > 0);
-	assert_true(compared > 0);
+	compare_models(false);
+}
+
+static void
+word_model_inputs_match(void **state)
+{
+	(void) state;
+	need_dictionary();
+	compare_models(true);
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(wordpiece_tokens_match),
-		cmocka_unit_test(calls_match),
-		cmocka_unit_test(decoded_texts_match),
-		cmocka_unit_test(model_inputs_match),
+		cmocka_unit_test(wordpiece_tokens_match), cmocka_unit_test(words_match),
+		cmocka_unit_test(word_tokens_match),      cmocka_unit_test(calls_match),
+		cmocka_unit_test(word_calls_match),       cmocka_unit_test(decoded_texts_match),
+		cmocka_unit_test(model_inputs_match),     cmocka_unit_test(word_model_inputs_match),
 	};
 
 	return cmocka_run_group_tests_name("golden_tokenizer", tests, NULL, NULL);
