@@ -88,7 +88,7 @@ run -f cache.sql
 step "It is yours now"
 cat <<END
 Connect:  ${bin}/psql -h $dir/server -p $port -U postgres roformer
-Try:      SELECT roformer.classify('sms', 'You have won a prize, call now!');
+Try:      SELECT roformer.classify('sms', 'Free entry: text WIN to 80086 now');
 Stop:     make quickstart-stop
 
 The statements above are in demo/*.sql.
