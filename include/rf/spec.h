@@ -160,4 +160,11 @@ typedef struct RfMatch
 extern RfCode rf_spec_match(RfSpec *spec, const RfTensorDesc *tensors, size_t count,
 							RfArena *arena, RfMatch *match, RfError *err);
 
+/*
+ * Compiles the tokenizer of the spec (rf_tokenizer_compile). RF_CORRUPT also when it has token ids
+ * for which the model has no embedding.
+ */
+extern RfCode rf_spec_compile_tokenizer(const RfSpec *spec, RfArena *arena, void **block,
+										size_t *size, RfError *err);
+
 #endif

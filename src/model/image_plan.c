@@ -273,8 +273,7 @@ reserve_front(RfImagePlan *plan, RfArena *arena, RfError *err)
 		labels_size += strlen(spec->labels[i]) + 1;
 	RF_TRY(reserve_bytes(header, labels_size, &header->labels, err));
 	header->labels_size = labels_size;
-	RF_TRY(rf_tokenizer_compile(&spec->tokenizer, spec->vocab.data, spec->vocab.size, arena,
-								&plan->tokenizer, &tokenizer_size, err));
+	RF_TRY(rf_spec_compile_tokenizer(spec, arena, &plan->tokenizer, &tokenizer_size, err));
 	RF_TRY(reserve_bytes(header, tokenizer_size, &header->tokenizer, err));
 	header->tokenizer_size = tokenizer_size;
 	return RF_OK;

@@ -211,6 +211,8 @@ sub vocab
 
 refused('vocab.txt is missing', sub { unlink "$_[0]/vocab.txt" }, '58P01', 'vocab\.txt');
 refused('vocab.txt is empty', vocab(''), 'XX001', 'vocab');
+refused('vocab.txt has more tokens than the model', vocab($vocab . "one_too_many\n"), 'XX001',
+	'more tokens than the model');
 refused('vocab.txt is no UTF-8', vocab($vocab . "caf\xe9\n"), 'XX001', 'UTF-8');
 refused('vocab.txt has surrogates', vocab($vocab . "\xed\xa0\x80\n"), 'XX001', 'UTF-8');
 refused('vocab.txt ends within a character', vocab($vocab . "\xe6\xbc"), 'XX001', 'UTF-8');

@@ -284,6 +284,31 @@ bundled_embedding_model(void **state)
 	rf_checkpoint_close(checkpoint);
 }
 
+/* config.json calls for as many embeddings as the vocabulary has tokens, or for one less. */
+static void
+tokens_without_embedding_are_refused(void **state)
+{
+	static const char five[] =
+		"{\"model_type\": \"roformer\", \"vocab_size\": 5}";
+	static const char four[] =
+		"{\"model_type\": \"roformer\", \"vocab_size\": 4}";
+	RfFile files[2];
+	RfSpec spec;
+	RfError err;
+	void *block;
+	size_t size;
+
+	(void) state;
+	spec_files_make(five, files);
+	assert_int_equal(rf_spec_parse(files, 2, &arena, &spec, &err), RF_OK);
+	assert_int_equal(rf_spec_compile_tokenizer(&spec, &arena, &block, &size, &err), RF_OK);
+	spec_files_make(four, files);
+	assert_int_equal(rf_spec_parse(files, 2, &arena, &spec, &err), RF_OK);
+	assert_int_equal(rf_spec_compile_tokenizer(&spec, &arena, &block, &size, &err), RF_CORRUPT);
+	assert_string_equal(err.origin, "vocab.txt");
+	assert_non_null(strstr(err.detail, "is 4"));
+}
+
 /* The parsed JSON is not in the arena: a sanitizer tells when a failure leaves it behind. */
 static void
 running_out_of_memory_is_an_error(void **state)
@@ -327,6 +352,7 @@ main(void)
 		TEST(table_is_complete),
 		TEST(golden_details),
 		TEST(bundled_embedding_model),
+		TEST(tokens_without_embedding_are_refused),
 		TEST(running_out_of_memory_is_an_error),
 	};
 

@@ -217,15 +217,13 @@ read_content(RoformerDirectory *directory, const char *path)
 static void
 check_tokenizer(RoformerDirectory *directory)
 {
-	const RfFile *vocab = &directory->spec.vocab;
 	RfArenaMark mark = rf_arena_mark(&directory->arena);
 	void *block;
 	size_t size;
 	RfError err;
 
-	roformer_check(rf_tokenizer_compile(&directory->spec.tokenizer, vocab->data, vocab->size,
-										&directory->arena, &block, &size, &err),
-				   &err);
+	roformer_check(
+		rf_spec_compile_tokenizer(&directory->spec, &directory->arena, &block, &size, &err), &err);
 	rf_arena_rewind(&directory->arena, mark);
 }
 

@@ -102,9 +102,7 @@ compile_tokenizer(int64 model_id, RfArena *arena, RfTokenizer *tokenizer)
 	RfError err;
 
 	roformer_check(rf_spec_parse(files, count, arena, &spec, &err), &err);
-	roformer_check(rf_tokenizer_compile(&spec.tokenizer, spec.vocab.data, spec.vocab.size, arena,
-										&block, &size, &err),
-				   &err);
+	roformer_check(rf_spec_compile_tokenizer(&spec, arena, &block, &size, &err), &err);
 	roformer_check(rf_tokenizer_open(block, size, tokenizer, &err), &err);
 }
 
