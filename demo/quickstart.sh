@@ -38,7 +38,7 @@ if [ "${1:-}" = stop ]; then
 fi
 
 step "1. Packages"
-test/deps.sh
+test/deps.sh quickstart
 PG_CONFIG=$(test/pg_config)
 export PG_CONFIG
 . test/server.sh # a postgres user may have come with the packages

@@ -2,15 +2,19 @@
 # Installs from the distribution (Debian and its derivatives) what building, testing and the first run need. Says
 # what is missing before it installs, is silent about what is there, needs root only when something is missing.
 # PostgreSQL: one that is there already (15 to 18) is used, and only what it lacks is added.
+#
+#   test/deps.sh [quickstart]    all, or without what only tests need
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(build-essential pkg-config perl libjansson-dev libutf8proc-dev libcmocka-dev libipc-run-perl libopenblas0-serial)
+packages=(build-essential libjansson-dev libutf8proc-dev libopenblas0-serial)
+# The word tokenizer's reference outputs were made with the dictionary in python3-jieba.
+[ "${1:-}" = quickstart ] || packages+=(perl libcmocka-dev libipc-run-perl python3-jieba)
 
 if ! command -v dpkg-query >/dev/null; then
 	test/pg_config >/dev/null ||
 		{ echo "roformer: install PostgreSQL 15 to 18 with its server headers first; set PG_CONFIG if it is in an unusual place" >&2; exit 1; }
-	echo "roformer: not a Debian system, so no package is installed; needed: gcc, make, perl with IPC::Run, and the headers of jansson, utf8proc and cmocka"
+	echo "roformer: not a Debian system, so no package is installed; needed: gcc, make, the headers of jansson and utf8proc; for tests also cmocka and perl with IPC::Run"
 	exit 0
 fi
 
