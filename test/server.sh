@@ -37,9 +37,10 @@ server_give()
 # server_start BIN DIR PORT [SETTING...]: a new cluster in DIR/data, socket in DIR, log in DIR/server.log. DIR
 # belongs to the server's user. The port only names the socket.
 server_start()
-{
-	local bin=$1 dir=$2 port=$3
+(
+	bin=$1 dir=$2 port=$3
 	shift 3
+	cd "$dir"
 	as_server "$bin/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync >"$dir/initdb.log" 2>&1 ||
 		{ cat "$dir/initdb.log" >&2; return 1; }
 	{
@@ -48,13 +49,14 @@ server_start()
 	} | as_server tee -a "$dir/data/postgresql.conf" >/dev/null
 	as_server "$bin/pg_ctl" -D "$dir/data" -l "$dir/server.log" -s -w -t 120 start ||
 		{ tail -n 30 "$dir/server.log" >&2; return 1; }
-}
+)
 
 # server_stop BIN DIR: also when it is not running or was never started. A fast stop that comes while the server
 # recovers from a crash may wait for ever.
 server_stop()
-{
+(
 	[ -f "$2/data/postmaster.pid" ] || return 0
+	cd "$2"
 	as_server "$1/pg_ctl" -D "$2/data" -s -m fast -w -t 20 stop 2>/dev/null ||
 		as_server "$1/pg_ctl" -D "$2/data" -s -m immediate -w stop 2>/dev/null || true
-}
+)
