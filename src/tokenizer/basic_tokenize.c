@@ -16,6 +16,7 @@
 #include "rf/utf8.h"
 
 #define PIECE_LIMIT ((size_t) 16384)
+#define UNSTABLE_LIMIT ((size_t) 1 << 20)
 
 void
 rf_basic_init(RfBasic *basic, const RfTokenizerView *view, RfTokenSink *sink, RfArena *arena,
@@ -165,10 +166,30 @@ end_part(RfBasic *basic)
 	return RF_OK;
 }
 
+/* Only text made to be absurd has so many characters of which none may be looked at by itself. */
+static RfCode
+check_unstable(const RfBasic *basic, const RfAtoms *atoms)
+{
+	RF_FAIL_IF(atoms->count >= UNSTABLE_LIMIT, basic->err, RF_LIMIT,
+			   "text has more than %zu combining characters in a row", UNSTABLE_LIMIT);
+	return RF_OK;
+}
+
 static RfCode
 append(RfBasic *basic, RfAtom atom, uint32_t entry)
 {
-	if (basic->piece.count >= PIECE_LIMIT && !(entry & RF_UNICODE_UNSTABLE))
+	uint32_t flags = basic->view->block->flags;
+
+	if (flags & RF_TOKENIZER_STRIP)
+	{
+		/* A mark that will be dropped is waited for only where a protected token may have it. */
+		if (RF_UNICODE_CATEGORY(entry) == RF_CATEGORY_MARK && RF_UNICODE_CCC(entry) != 0 &&
+			!(flags & RF_TOKENIZER_ACCENTED))
+			return RF_OK;
+		RF_TRY(check_unstable(basic, &basic->piece));
+	}
+	if (basic->piece.count >= PIECE_LIMIT &&
+		(!(flags & RF_TOKENIZER_STRIP) || !(entry & RF_UNICODE_UNSTABLE)))
 		RF_TRY(end_part(basic));
 	basic->traits |= entry & (RF_UNICODE_UNSTABLE | RF_UNICODE_ACCENTED);
 	return rf_atoms_push(&basic->piece, atom, basic->arena, basic->err);
@@ -217,6 +238,7 @@ compose(RfBasic *basic, RfAtom atom, uint32_t entry)
 {
 	if (!(entry & RF_UNICODE_UNSTABLE))
 		RF_TRY(end_block(basic));
+	RF_TRY(check_unstable(basic, &basic->block));
 	return rf_atoms_push(&basic->block, atom, basic->arena, basic->err);
 }
 

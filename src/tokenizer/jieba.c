@@ -4,7 +4,7 @@
  * The most probable path through the dictionary's words in a run, by dynamic programming from its
  * end: see the reference's section on jieba. Sums are evaluated from the right in double precision
  * and the longest of equally good words wins, so that even ties come out like the reference's; that
- * is why a run is never cut up, however long it is. Its memory is 32 bytes for a character.
+ * is why a run can't be cut up. Its memory is 44 bytes for a character; RUN_LIMIT bounds it.
  */
 #include "jieba.h"
 
@@ -12,6 +12,7 @@
 
 #include "rf/utf8.h"
 
+#define RUN_LIMIT ((size_t) 1 << 20)
 #define LEAST_CAPACITY ((size_t) 256)
 #define POLL_CHARACTERS ((size_t) 65536)
 #define POLL_BYTES ((size_t) 65536)
@@ -48,6 +49,8 @@ grow_run(RfJiebaRun *run, RfArena *arena, RfError *err)
 {
 	RfJiebaRun grown = *run;
 
+	RF_FAIL_IF(run->count >= RUN_LIMIT, err, RF_LIMIT,
+			   "text has more than %zu letters without blank or punctuation", RUN_LIMIT);
 	grown.capacity = run->capacity == 0 ? LEAST_CAPACITY : run->capacity * 2;
 	RF_NEW(arena, grown.bytes, grown.capacity * RF_UTF8_MAX, err);
 	RF_NEW(arena, grown.starts, grown.capacity + 1, err);

@@ -1,10 +1,10 @@
 /*
  * trie.c - building a double-array trie.
  *
- * Nodes are placed breadth first, so that those near the root, which have many children, meet an
- * almost empty array and the many nodes with one child fill the gaps. Empty slots are a doubly
- * linked list; a node with several children looks at the newest SEARCH_LIMIT of them and then
- * starts a new block, which keeps the time linear in the number of nodes.
+ * Nodes are placed depth first: what follows a node mostly lies near it. Empty slots are a doubly
+ * linked list. The many nodes with one child take the oldest of them and so fill the gaps; a node
+ * with several children looks at the newest SEARCH_LIMIT and then starts a new block, which keeps
+ * the time linear in the number of nodes.
  */
 #include "trie.h"
 
@@ -163,13 +163,15 @@ find_base(Builder *builder, const unsigned char *labels, size_t count, uint32_t 
 	return add_block(builder);
 }
 
-/* Gives node its value and its children slots; pushes the children's subtrees behind queue[*tail].
+/* Gives node its value and its children slots; pushes the children's subtrees behind
+ * stack[*height].
  */
 static RfCode
-place_children(Builder *builder, const RfTrieKey *keys, Subtree here, Subtree *queue, size_t *tail)
+place_children(Builder *builder, const RfTrieKey *keys, Subtree here, Subtree *stack,
+			   size_t *height)
 {
 	unsigned char labels[256];
-	size_t first_child = *tail;
+	size_t first_child = *height;
 	size_t count = 0;
 	uint32_t base;
 
@@ -186,9 +188,9 @@ place_children(Builder *builder, const RfTrieKey *keys, Subtree here, Subtree *q
 		if (count == 0 || labels[count - 1] != label)
 		{
 			labels[count++] = label;
-			queue[(*tail)++] = (Subtree){i, i, here.depth + 1, 0};
+			stack[(*height)++] = (Subtree){i, i, here.depth + 1, 0};
 		}
-		queue[*tail - 1].last = i + 1;
+		stack[*height - 1].last = i + 1;
 	}
 	if (count == 0)
 		return RF_OK;
@@ -196,38 +198,31 @@ place_children(Builder *builder, const RfTrieKey *keys, Subtree here, Subtree *q
 	builder->nodes[here.node].base |= base;
 	for (size_t i = 0; i < count; i++)
 	{
-		queue[first_child + i].node = base ^ labels[i];
+		stack[first_child + i].node = base ^ labels[i];
 		take_slot(builder, base ^ labels[i], here.node);
 	}
 	return RF_OK;
 }
 
 /*
- * Level by level: the subtrees of one level are disjoint ranges of keys, so that two queues of
- * count entries are enough however long the keys are.
+ * Open subtrees are disjoint ranges of keys, so that a stack of count entries is enough however
+ * long the keys are.
  */
 static RfCode
 place_all(Builder *builder, const RfTrieKey *keys, size_t count)
 {
-	Subtree *level;
-	Subtree *below;
-	size_t width = count > 0 ? 1 : 0;
+	Subtree *stack;
+	size_t height = 0;
 
 	RF_TRY(add_block(builder));
-	RF_NEW(&builder->scratch, level, count, builder->err);
-	RF_NEW(&builder->scratch, below, count, builder->err);
-	if (width > 0)
-		level[0] = (Subtree){0, (uint32_t) count, 0, 0};
-	while (width > 0)
+	RF_NEW(&builder->scratch, stack, count, builder->err);
+	if (count > 0)
+		stack[height++] = (Subtree){0, (uint32_t) count, 0, 0};
+	while (height > 0)
 	{
-		Subtree *swap = level;
-		size_t next_width = 0;
+		Subtree here = stack[--height];
 
-		for (size_t i = 0; i < width; i++)
-			RF_TRY(place_children(builder, keys, level[i], below, &next_width));
-		level = below;
-		below = swap;
-		width = next_width;
+		RF_TRY(place_children(builder, keys, here, stack, &height));
 	}
 	return RF_OK;
 }

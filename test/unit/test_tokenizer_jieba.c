@@ -220,7 +220,7 @@ static void
 bad_texts_are_refused(void **state)
 {
 	RfAbort abort_fn = {stop_at_once, NULL};
-	size_t length = 200000;
+	size_t length = ((size_t) 1 << 20) + 1;
 	char *text = malloc(length);
 	RfWords cut;
 	Words words;
@@ -240,12 +240,15 @@ bad_texts_are_refused(void **state)
 	/* One run, which is cut as a whole at its end. */
 	memset(text, 'a', length);
 	assert_int_equal(
-		rf_jieba_cut(&words.jieba, text, length, &abort_fn, &words.arena, &cut, &words.err),
+		rf_jieba_cut(&words.jieba, text, length - 1, &abort_fn, &words.arena, &cut, &words.err),
 		RF_CANCELED);
-	assert_int_equal(rf_jieba_cut(&words.jieba, text, length, NULL, &words.arena, &cut, &words.err),
-					 RF_OK);
+	/* The longest run there may be, and one letter more. */
+	assert_int_equal(
+		rf_jieba_cut(&words.jieba, text, length - 1, NULL, &words.arena, &cut, &words.err), RF_OK);
 	assert_int_equal(cut.count, 1);
-	assert_int_equal(cut.length[0], length);
+	assert_int_equal(cut.length[0], length - 1);
+	assert_int_equal(rf_jieba_cut(&words.jieba, text, length, NULL, &words.arena, &cut, &words.err),
+					 RF_LIMIT);
 	free(text);
 	rf_arena_free(&words.arena);
 }

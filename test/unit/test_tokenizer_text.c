@@ -349,6 +349,41 @@ memory_does_not_grow_with_a_word(void **state)
 }
 
 static void
+endless_marks_are_dropped_or_refused(void **state)
+{
+	size_t length = 3 * 1024 * 1024;
+	char *text = malloc(length);
+	size_t before;
+	RfTokens tokens;
+	Fixture fixture;
+
+	(void) state;
+	assert_non_null(text);
+	for (size_t i = 0; i + 2 <= length; i += 2)
+		memcpy(text + i, "\xCC\x81", 2);
+	text[0] = text[1] = 'a';
+	fixture_init(&fixture);
+	fixture_open(&fixture, "aa\n");
+	before = fixture.arena.total;
+	assert_int_equal(
+		rf_tokenize(&fixture.tokenizer, text, length, NULL, &fixture.arena, &tokens, &fixture.err),
+		RF_OK);
+	assert_int_equal(tokens.count, 1);
+	assert_int_equal(tokens.ids[0], ID_FIRST);
+	assert_int_equal(tokens.length[0], 2);
+	assert_true(fixture.arena.total - before < 4 * length);
+	fixture_close(&fixture);
+	fixture_init(&fixture);
+	fixture.options.strip_accents = false;
+	fixture_open(&fixture, "a\n");
+	assert_int_equal(
+		rf_tokenize(&fixture.tokenizer, text, length, NULL, &fixture.arena, &tokens, &fixture.err),
+		RF_LIMIT);
+	fixture_close(&fixture);
+	free(text);
+}
+
+static void
 invalid_utf8_is_refused(void **state)
 {
 	static const char *const texts[] = {
@@ -530,6 +565,7 @@ main(void)
 		cmocka_unit_test(empty_texts_have_no_tokens),
 		cmocka_unit_test(pieces_without_blanks_may_be_long),
 		cmocka_unit_test(memory_does_not_grow_with_a_word),
+		cmocka_unit_test(endless_marks_are_dropped_or_refused),
 		cmocka_unit_test(invalid_utf8_is_refused),
 		cmocka_unit_test(too_long_texts_are_refused),
 		cmocka_unit_test(work_stops_when_asked_to),
