@@ -91,13 +91,14 @@ typedef struct RfEncoder
 	size_t workspace_size; /* bytes */
 	void *rotary;          /* block that holds the table */
 	size_t rotary_positions;
+	size_t rotary_size; /* bytes */
 } RfEncoder;
 
 extern void rf_encoder_init(RfEncoder *encoder, const RfModel *model, RfMemory memory,
 							RfAbort abort_fn);
 /* Bytes held. */
 extern size_t rf_encoder_held(const RfEncoder *encoder);
-/* Gives memory back, when more than keep bytes are held. */
+/* Gives memory back, when more than keep bytes are held; does not touch the image. */
 extern void rf_encoder_trim(RfEncoder *encoder, size_t keep);
 
 /*

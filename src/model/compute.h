@@ -40,7 +40,6 @@ extern RfCode rf_embeddings_apply(const RfEncoder *encoder, size_t count, const 
  */
 extern RfCode rf_rotary_reserve(RfEncoder *encoder, size_t positions, RfError *err);
 extern const float *rf_rotary_row(const RfEncoder *encoder, size_t position);
-extern size_t rf_rotary_bytes(const RfEncoder *encoder);
 extern void rf_rotary_release(RfEncoder *encoder);
 
 /*

@@ -51,7 +51,7 @@ rf_encoder_init(RfEncoder *encoder, const RfModel *model, RfMemory memory, RfAbo
 size_t
 rf_encoder_held(const RfEncoder *encoder)
 {
-	return encoder->workspace_size + rf_rotary_bytes(encoder);
+	return encoder->workspace_size + encoder->rotary_size;
 }
 
 static void
@@ -69,7 +69,7 @@ rf_encoder_trim(RfEncoder *encoder, size_t keep)
 	if (rf_encoder_held(encoder) <= keep)
 		return;
 	release_workspace(encoder);
-	if (rf_rotary_bytes(encoder) > keep)
+	if (encoder->rotary_size > keep)
 		rf_rotary_release(encoder);
 }
 

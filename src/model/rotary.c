@@ -69,6 +69,7 @@ rf_rotary_reserve(RfEncoder *encoder, size_t positions, RfError *err)
 	rf_rotary_release(encoder);
 	encoder->rotary = block;
 	encoder->rotary_positions = wanted;
+	encoder->rotary_size = bytes;
 	return RF_OK;
 }
 
@@ -78,12 +79,6 @@ rf_rotary_row(const RfEncoder *encoder, size_t position)
 	return aligned_table(encoder->rotary) + position * head_size(encoder);
 }
 
-size_t
-rf_rotary_bytes(const RfEncoder *encoder)
-{
-	return encoder->rotary_positions * head_size(encoder) * sizeof(float);
-}
-
 void
 rf_rotary_release(RfEncoder *encoder)
 {
@@ -91,4 +86,5 @@ rf_rotary_release(RfEncoder *encoder)
 		encoder->memory.release(encoder->memory.context, encoder->rotary);
 	encoder->rotary = NULL;
 	encoder->rotary_positions = 0;
+	encoder->rotary_size = 0;
 }

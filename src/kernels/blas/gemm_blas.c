@@ -1,12 +1,10 @@
 /*
  * gemm_blas.c - the GEMM by OpenBLAS, with rows that don't depend on their company.
  *
- * OpenBLAS picks kernels by the shape of a call: measured with 0.3.21 on AVX-512, half of all calls
- * with other row counts gave rows with other last bits. So every call made here has the same number
- * of rows, CALL_ROWS, surplus ones being zero, and what else its shape is follows from the
- * element's column and from K. Within calls of one shape a row's place made no difference in 4,800
- * tries; test/kernel/test_gemm.c keeps watching that. Weights stay as they are, OpenBLAS packs them
- * on each call.
+ * OpenBLAS picks kernels by the shape of a call: measured with 0.3.21, up to half of all calls
+ * with another row count gave rows with other last bits. So every call made here has the same
+ * number of rows (rows_blas.c), surplus ones being zero, and what else its shape is follows from
+ * the element's column and from K. Weights stay as they are, OpenBLAS packs them on each call.
  */
 #include "kernels_blas.h"
 
@@ -14,7 +12,6 @@
 
 #include "library_blas.h"
 
-#define CALL_ROWS ((size_t) 64)
 #define CALL_K ((size_t) 256)
 
 /* Rows [row, row + rows), columns and k of one call. */
@@ -39,20 +36,21 @@ static void
 multiply(const Call *call, const float *a, size_t lda, const float *w, size_t ldw, float *c,
 		 size_t ldc, bool fresh)
 {
-	rf_blas_sgemm()(RF_CBLAS_ROW_MAJOR, RF_CBLAS_NO_TRANS, RF_CBLAS_TRANS, (int) CALL_ROWS,
+	rf_blas_sgemm()(RF_CBLAS_ROW_MAJOR, RF_CBLAS_NO_TRANS, RF_CBLAS_TRANS, rf_blas_rows(),
 					(int) call->columns, (int) call->depth, 1, a, (int) lda, w, (int) ldw,
 					fresh ? 0 : 1, c, (int) ldc);
 }
 
-/* A call with fewer rows than CALL_ROWS, through copies with rows of zeros. */
+/* A call with too few rows, through copies with rows of zeros. */
 static void
 multiply_padded(const Call *call, const float *a, size_t lda, const float *w, size_t ldw, float *c,
 				size_t ldc, bool fresh)
 {
-	float padded_a[CALL_ROWS * CALL_K];
-	float padded_c[CALL_ROWS * RF_BLAS_COLUMNS];
+	float padded_a[RF_BLAS_MAX_ROWS * CALL_K];
+	float padded_c[RF_BLAS_MAX_ROWS * RF_BLAS_COLUMNS];
+	size_t rows = (size_t) rf_blas_rows();
 
-	for (size_t i = 0; i < CALL_ROWS; i++)
+	for (size_t i = 0; i < rows; i++)
 	{
 		float *to_a = padded_a + i * call->depth;
 		float *to_c = padded_c + i * call->columns;
@@ -97,7 +95,7 @@ multiply_block(const RfKernels *kernels, const RfGemm *gemm, Call *call)
 		bool fresh = call->k == 0 && !gemm->accumulate;
 
 		call->depth = smaller(CALL_K, gemm->k - call->k);
-		if (call->rows == CALL_ROWS)
+		if (call->rows == (size_t) rf_blas_rows())
 			multiply(call, a, gemm->lda, w, gemm->k, c, gemm->ldc, fresh);
 		else
 			multiply_padded(call, a, gemm->lda, w, gemm->k, c, gemm->ldc, fresh);
@@ -108,14 +106,15 @@ multiply_block(const RfKernels *kernels, const RfGemm *gemm, Call *call)
 void
 rf_gemm_fp32_blas(const RfKernels *kernels, const RfGemm *gemm)
 {
+	size_t rows = (size_t) rf_blas_rows();
 	Call call;
 
 	for (call.column = 0; call.column < gemm->n; call.column += RF_BLAS_COLUMNS)
 	{
 		call.columns = smaller(RF_BLAS_COLUMNS, gemm->n - call.column);
-		for (call.row = 0; call.row < gemm->m; call.row += CALL_ROWS)
+		for (call.row = 0; call.row < gemm->m; call.row += rows)
 		{
-			call.rows = smaller(CALL_ROWS, gemm->m - call.row);
+			call.rows = smaller(rows, gemm->m - call.row);
 			multiply_block(kernels, gemm, &call);
 		}
 	}
