@@ -132,6 +132,35 @@ open_header(Opening *opening, RfModel *model)
 	return RF_OK;
 }
 
+/* Looks at the byte: reading anything but 0 and 1 as a bool is undefined. */
+static bool
+is_boolean(const bool *field)
+{
+	unsigned char byte;
+
+	memcpy(&byte, field, sizeof(byte));
+	return byte <= 1;
+}
+
+static RfCode
+check_choices(const Opening *opening, const RfConfig *config)
+{
+	if (!is_boolean(&config->rotary_value) || !is_boolean(&config->is_decoder) ||
+		!is_boolean(&config->add_cross_attention) || !is_boolean(&config->tie_word_embeddings) ||
+		!is_boolean(&config->rms_norm) || !is_boolean(&config->use_bias) ||
+		!is_boolean(&config->has_pooler) || !is_boolean(&config->summary_use_proj) ||
+		!is_boolean(&config->normalize_embedding))
+		return refuse_image(opening, "configuration");
+	if ((unsigned) config->task > RF_TASK_CAUSAL_LM ||
+		(unsigned) config->problem > RF_PROBLEM_REGRESSION ||
+		(unsigned) config->pooling > RF_POOL_POOLER || (unsigned) config->summary > RF_SUMMARY_MEAN)
+		return refuse_image(opening, "configuration");
+	if ((unsigned) config->hidden_act >= RF_ACTIVATIONS ||
+		(unsigned) config->pooler_act >= RF_ACTIVATIONS)
+		return refuse_image(opening, "activation");
+	return RF_OK;
+}
+
 /* What the arithmetic of forward passes relies on. */
 static RfCode
 check_config(const Opening *opening, const RfConfig *config)
@@ -143,10 +172,7 @@ check_config(const Opening *opening, const RfConfig *config)
 	if (config->hidden_size % config->num_attention_heads != 0 ||
 		config->hidden_size / config->num_attention_heads % 2 != 0)
 		return refuse_image(opening, "head size");
-	if ((unsigned) config->hidden_act >= RF_ACTIVATIONS ||
-		(unsigned) config->pooler_act >= RF_ACTIVATIONS)
-		return refuse_image(opening, "activation");
-	return RF_OK;
+	return check_choices(opening, config);
 }
 
 static RfCode
