@@ -1,11 +1,11 @@
 /*
  * catalog.h - models as rows of extension tables.
  *
- * roformer.model         one row a model: name, owner, digest, options, summary columns
- * roformer.model_file    its text files (config.json, vocab.txt, ...), bytes as they were
- * roformer.model_tensor  its parameters: name, type, shape
- * roformer.model_chunk   their bytes, whole rows, at most ROFORMER_CHUNK_BYTES a chunk
- * roformer.model_grant   roles that may use it, 0 for PUBLIC
+ * _roformer.model         one row a model: name, owner, digest, options, summary columns
+ * _roformer.model_file    its text files (config.json, vocab.txt, ...), bytes as they were
+ * _roformer.model_tensor  its parameters: name, type, shape
+ * _roformer.model_chunk   their bytes, whole rows, at most ROFORMER_CHUNK_BYTES a chunk
+ * _roformer.model_grant   roles that may use it, 0 for PUBLIC
  *
  * Names are looked up with a fresh snapshot, as those of text search configurations are; contents
  * are read with the statement's snapshot where that sees them (src/pg/catalog/catalog_content.c).

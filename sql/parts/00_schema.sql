@@ -5,12 +5,18 @@
  * written by the functions of 10_models.sql only, directly to heap and indexes: foreign keys and
  * triggers would not be seen. Nobody but the owner of the extension has rights on them.
  *
+ * They have a schema of their own for the sake of pg_dump, which writes the rows of tables in the order
+ * of their schemas' names: a generated column or a check constraint that computes with a model needs
+ * the models to be restored first, and "_" comes before all letters of ordinary names.
+ *
  * A content (what load_model or replace_model stored) has an id that is never used again. Names have
  * the collation "C": byte order is the order in which the digest is computed.
  */
-CREATE SEQUENCE roformer.model_id_seq;
+CREATE SCHEMA _roformer;
 
-CREATE TABLE roformer.model (
+CREATE SEQUENCE _roformer.model_id_seq;
+
+CREATE TABLE _roformer.model (
 	id bigint NOT NULL,
 	name text COLLATE "C" NOT NULL,
 	owner regrole NOT NULL,
@@ -30,14 +36,14 @@ CREATE TABLE roformer.model (
 	CONSTRAINT model_name_key UNIQUE (name)
 ) USING heap;
 
-CREATE TABLE roformer.model_file (
+CREATE TABLE _roformer.model_file (
 	model_id bigint NOT NULL,
 	name text COLLATE "C" NOT NULL,
 	data bytea NOT NULL,
 	CONSTRAINT model_file_pkey PRIMARY KEY (model_id, name)
 ) USING heap;
 
-CREATE TABLE roformer.model_tensor (
+CREATE TABLE _roformer.model_tensor (
 	model_id bigint NOT NULL,
 	name text COLLATE "C" NOT NULL,
 	dtype text NOT NULL,
@@ -45,7 +51,7 @@ CREATE TABLE roformer.model_tensor (
 	CONSTRAINT model_tensor_pkey PRIMARY KEY (model_id, name)
 ) USING heap;
 
-CREATE TABLE roformer.model_chunk (
+CREATE TABLE _roformer.model_chunk (
 	model_id bigint NOT NULL,
 	tensor text COLLATE "C" NOT NULL,
 	first_row bigint NOT NULL,
@@ -53,19 +59,19 @@ CREATE TABLE roformer.model_chunk (
 	CONSTRAINT model_chunk_pkey PRIMARY KEY (model_id, tensor, first_row)
 ) USING heap;
 -- weights don't compress
-ALTER TABLE roformer.model_chunk ALTER data SET STORAGE EXTERNAL;
+ALTER TABLE _roformer.model_chunk ALTER data SET STORAGE EXTERNAL;
 
-CREATE TABLE roformer.model_grant (
+CREATE TABLE _roformer.model_grant (
 	model_id bigint NOT NULL,
 	grantee regrole NOT NULL, -- 0, written "-", is PUBLIC
 	CONSTRAINT model_grant_pkey PRIMARY KEY (model_id, grantee)
 ) USING heap;
 
-SELECT pg_catalog.pg_extension_config_dump('roformer.model_id_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('roformer.model', '');
-SELECT pg_catalog.pg_extension_config_dump('roformer.model_file', '');
-SELECT pg_catalog.pg_extension_config_dump('roformer.model_tensor', '');
-SELECT pg_catalog.pg_extension_config_dump('roformer.model_chunk', '');
-SELECT pg_catalog.pg_extension_config_dump('roformer.model_grant', '');
+SELECT pg_catalog.pg_extension_config_dump('_roformer.model_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('_roformer.model', '');
+SELECT pg_catalog.pg_extension_config_dump('_roformer.model_file', '');
+SELECT pg_catalog.pg_extension_config_dump('_roformer.model_tensor', '');
+SELECT pg_catalog.pg_extension_config_dump('_roformer.model_chunk', '');
+SELECT pg_catalog.pg_extension_config_dump('_roformer.model_grant', '');
 
 GRANT USAGE ON SCHEMA roformer TO PUBLIC;

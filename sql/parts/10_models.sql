@@ -45,6 +45,6 @@ SELECT
 	encode(m.digest, 'hex') AS digest,
 	m.created,
 	m.options
-FROM roformer.model AS m;
+FROM _roformer.model AS m;
 
 GRANT SELECT ON roformer.models TO PUBLIC;

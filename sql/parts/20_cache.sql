@@ -14,7 +14,7 @@ AS 'MODULE_PATHNAME', 'roformer_cache_entries';
 CREATE VIEW roformer.cache AS
 SELECT coalesce(CASE WHEN d.datname = pg_catalog.current_database() THEN
 					(SELECT pg_catalog.string_agg(m.name, ', ' ORDER BY m.name)
-					 FROM roformer.model m WHERE m.digest = c.digest)
+					 FROM _roformer.model m WHERE m.digest = c.digest)
 				END, c.model) AS model,
 	   d.datname AS database, c.bytes, c.precision, c.kernels, c.pins, c.state, c.loads, c.hits,
 	   c.last_use, c.shared

@@ -8,15 +8,15 @@ CREATE EXTENSION IF NOT EXISTS roformer;
 \set tagger :golden '/models/tokcls-en'
 CREATE VIEW stored AS
 SELECT m.name, m.digest, f.files, t.tensors, c.chunks, c.bytes + f.bytes = m.bytes AS all_bytes
-FROM roformer.models AS m JOIN roformer.model AS s USING (name),
-	LATERAL (SELECT count(*) AS files, sum(length(data)) AS bytes FROM roformer.model_file WHERE model_id = s.id) AS f,
-	LATERAL (SELECT count(*) AS tensors FROM roformer.model_tensor WHERE model_id = s.id) AS t,
-	LATERAL (SELECT count(*) AS chunks, sum(length(data)) AS bytes FROM roformer.model_chunk WHERE model_id = s.id) AS c;
+FROM roformer.models AS m JOIN _roformer.model AS s USING (name),
+	LATERAL (SELECT count(*) AS files, sum(length(data)) AS bytes FROM _roformer.model_file WHERE model_id = s.id) AS f,
+	LATERAL (SELECT count(*) AS tensors FROM _roformer.model_tensor WHERE model_id = s.id) AS t,
+	LATERAL (SELECT count(*) AS chunks, sum(length(data)) AS bytes FROM _roformer.model_chunk WHERE model_id = s.id) AS c;
 -- rows of the store that belong to no model
 CREATE VIEW orphan AS
-SELECT model_id FROM roformer.model_file UNION SELECT model_id FROM roformer.model_tensor
-UNION SELECT model_id FROM roformer.model_chunk UNION SELECT model_id FROM roformer.model_grant
-EXCEPT SELECT id FROM roformer.model;
+SELECT model_id FROM _roformer.model_file UNION SELECT model_id FROM _roformer.model_tensor
+UNION SELECT model_id FROM _roformer.model_chunk UNION SELECT model_id FROM _roformer.model_grant
+EXCEPT SELECT id FROM _roformer.model;
 
 -- what is said of a model
 \o /dev/null
@@ -182,7 +182,7 @@ SELECT roformer.replace_model('m_classifier', :'tagger');
 SELECT owner = current_user AS mine, task, cardinality(labels) AS labels, options FROM roformer.models WHERE name = 'm_classifier';
 SELECT files, tensors, all_bytes, digest <> (SELECT digest FROM roformer.models WHERE name = 'm_copy') AS other_digest
 FROM stored WHERE name = 'm_classifier';
-SELECT grantee FROM roformer.model_grant JOIN roformer.model ON id = model_id WHERE name = 'm_classifier';
+SELECT grantee FROM _roformer.model_grant JOIN _roformer.model ON id = model_id WHERE name = 'm_classifier';
 SELECT * FROM orphan;
 \o /dev/null
 SELECT roformer.replace_model('m_classifier', :'classifier');
@@ -204,12 +204,12 @@ SELECT roformer.model_config('m_renamed') ->> 'model_type';
 -- rights: others see that there are models, and no more
 SET ROLE regress_roformer_other;
 SELECT count(*) FROM roformer.models WHERE name = 'm_classifier';
-SELECT count(*) FROM roformer.model;
-SELECT count(*) FROM roformer.model_file;
-SELECT count(*) FROM roformer.model_tensor;
-SELECT count(*) FROM roformer.model_chunk;
-SELECT count(*) FROM roformer.model_grant;
-SELECT nextval('roformer.model_id_seq');
+SELECT count(*) FROM _roformer.model;
+SELECT count(*) FROM _roformer.model_file;
+SELECT count(*) FROM _roformer.model_tensor;
+SELECT count(*) FROM _roformer.model_chunk;
+SELECT count(*) FROM _roformer.model_grant;
+SELECT nextval('_roformer.model_id_seq');
 SELECT roformer.model_config('m_classifier');
 SELECT count(*) FROM roformer.model_tensors('m_classifier');
 SELECT count(*) FROM roformer.save_vocabulary('m_classifier');
@@ -274,11 +274,11 @@ RESET default_transaction_read_only;
 
 -- damaged rows are found out
 BEGIN;
-UPDATE roformer.model_tensor SET dtype = 'F31' WHERE name = 'classifier.dense.bias' AND model_id = (SELECT id FROM roformer.model WHERE name = 'm_spam');
+UPDATE _roformer.model_tensor SET dtype = 'F31' WHERE name = 'classifier.dense.bias' AND model_id = (SELECT id FROM _roformer.model WHERE name = 'm_spam');
 SELECT count(*) FROM roformer.model_tensors('m_spam');
 ROLLBACK;
 BEGIN;
-UPDATE roformer.model_tensor SET shape = '{-1}' WHERE name = 'classifier.dense.bias' AND model_id = (SELECT id FROM roformer.model WHERE name = 'm_spam');
+UPDATE _roformer.model_tensor SET shape = '{-1}' WHERE name = 'classifier.dense.bias' AND model_id = (SELECT id FROM _roformer.model WHERE name = 'm_spam');
 SELECT count(*) FROM roformer.model_tensors('m_spam');
 ROLLBACK;
 SET client_min_messages = error; -- no NOTICE where the server doesn't share models
@@ -287,7 +287,7 @@ DECLARE
 	message text;
 	detail text;
 BEGIN
-	EXECUTE replace(change, 'MODEL', (SELECT id::text FROM roformer.model WHERE name = 'm_classifier'));
+	EXECUTE replace(change, 'MODEL', (SELECT id::text FROM _roformer.model WHERE name = 'm_classifier'));
 	PERFORM roformer.evict('m_classifier');
 	PERFORM roformer.prewarm('m_classifier');
 	RAISE 'nothing happened' USING ERRCODE = 'P0002';
@@ -296,17 +296,17 @@ EXCEPTION WHEN data_corrupted THEN
 	RETURN message || ': ' || detail;
 END $$;
 SELECT damage(format('%s AND model_id = MODEL AND tensor = ''roformer.embeddings.word_embeddings.weight''', change)) FROM unnest(ARRAY[
-	'UPDATE roformer.model_chunk SET data = substr(data, 2) WHERE true',
-	'UPDATE roformer.model_chunk SET data = substr(data, 257) WHERE true',
-	'UPDATE roformer.model_chunk SET data = data || data WHERE true',
-	'UPDATE roformer.model_chunk SET data = '''' WHERE true',
-	'UPDATE roformer.model_chunk SET data = set_byte(data, 1000, get_byte(data, 1000) # 1) WHERE true',
-	'UPDATE roformer.model_chunk SET first_row = 1 WHERE true',
-	'UPDATE roformer.model_chunk SET first_row = -1 WHERE true',
-	'DELETE FROM roformer.model_chunk WHERE true']) AS change;
-SELECT damage($$UPDATE roformer.model_chunk SET tensor = 'zzz' WHERE model_id = MODEL AND tensor = 'classifier.dense.bias'$$);
-SELECT damage($$INSERT INTO roformer.model_chunk VALUES (MODEL, 'zzz', 0, 'abcd')$$);
-SELECT damage($$UPDATE roformer.model_file SET data = data || ' ' WHERE model_id = MODEL AND name = 'config.json'$$);
+	'UPDATE _roformer.model_chunk SET data = substr(data, 2) WHERE true',
+	'UPDATE _roformer.model_chunk SET data = substr(data, 257) WHERE true',
+	'UPDATE _roformer.model_chunk SET data = data || data WHERE true',
+	'UPDATE _roformer.model_chunk SET data = '''' WHERE true',
+	'UPDATE _roformer.model_chunk SET data = set_byte(data, 1000, get_byte(data, 1000) # 1) WHERE true',
+	'UPDATE _roformer.model_chunk SET first_row = 1 WHERE true',
+	'UPDATE _roformer.model_chunk SET first_row = -1 WHERE true',
+	'DELETE FROM _roformer.model_chunk WHERE true']) AS change;
+SELECT damage($$UPDATE _roformer.model_chunk SET tensor = 'zzz' WHERE model_id = MODEL AND tensor = 'classifier.dense.bias'$$);
+SELECT damage($$INSERT INTO _roformer.model_chunk VALUES (MODEL, 'zzz', 0, 'abcd')$$);
+SELECT damage($$UPDATE _roformer.model_file SET data = data || ' ' WHERE model_id = MODEL AND name = 'config.json'$$);
 SET client_min_messages = warning;
 
 -- the tables are dumped with their rows

@@ -98,8 +98,8 @@ $blocker->query_safe("SELECT roformer.rename_model('renamed', 'm')");
 $blocker->query_safe('COMMIT');
 is(finish_query($loader), $one, 'ends well though the name was changed');
 
-$node->safe_psql('postgres', q(UPDATE roformer.model_chunk SET data = set_byte(data, 9, get_byte(data, 9) # 1)
-	WHERE ctid = (SELECT min(ctid) FROM roformer.model_chunk)));
+$node->safe_psql('postgres', q(UPDATE _roformer.model_chunk SET data = set_byte(data, 9, get_byte(data, 9) # 1)
+	WHERE ctid = (SELECT min(ctid) FROM _roformer.model_chunk)));
 $node->safe_psql('postgres', "SELECT roformer.evict('m')");
 ($ret, $out, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\n" . score());
 like($err, qr/XX001: stored content of model "m" is damaged/, 'a flipped bit in the stored weights is found');

@@ -13,7 +13,7 @@ my $tempdir = PostgreSQL::Test::Utils::tempdir();
 my $node = start_server('dump');
 
 my $models = 'SELECT * FROM roformer.models ORDER BY name';
-my $grants = 'SELECT name, grantee FROM roformer.model_grant JOIN roformer.model ON id = model_id ORDER BY 1, 2';
+my $grants = 'SELECT name, grantee FROM _roformer.model_grant JOIN _roformer.model ON id = model_id ORDER BY 1, 2';
 my $tensors = q(SELECT m.name, t.* FROM roformer.models AS m, roformer.model_tensors(m.name) AS t ORDER BY 1, 2);
 my $answer = q(SELECT roformer.classify_all('spam', 'You have WON a prize, call now'), roformer.classify('mood', 'a wonderful story'));
 # reads every row and checks its digest
@@ -50,7 +50,7 @@ sub is_same
 	}
 	# ids go on where they were
 	$node->safe_psql($database, "SELECT roformer.load_model('another', '$golden/models/tokcls-en')");
-	is($node->safe_psql($database, q(SELECT id > (SELECT max(id) FROM roformer.model WHERE name <> 'another') FROM roformer.model WHERE name = 'another')),
+	is($node->safe_psql($database, q(SELECT id > (SELECT max(id) FROM _roformer.model WHERE name <> 'another') FROM _roformer.model WHERE name = 'another')),
 		't', "$database: a new model has a new id");
 	$node->safe_psql($database, "SELECT roformer.drop_model('another')");
 	is($node->safe_psql($database, $read), $want{$read}, "$database: and takes nothing with it when it goes");
@@ -92,10 +92,10 @@ $session->query_safe("SELECT roformer.load_model('spam', 'roformer-sms-spam')");
 is($session->query_safe("SELECT count(roformer.prewarm('spam'))"), 1, 'loaded again');
 
 # Maintenance that exchanges tables and indexes under a session.
-$session->query_safe('REINDEX TABLE CONCURRENTLY roformer.model');
-$session->query_safe('REINDEX TABLE CONCURRENTLY roformer.model_chunk');
-$session->query_safe('VACUUM FULL roformer.model_chunk');
-$session->query_safe('CLUSTER roformer.model_tensor USING model_tensor_pkey');
+$session->query_safe('REINDEX TABLE CONCURRENTLY _roformer.model');
+$session->query_safe('REINDEX TABLE CONCURRENTLY _roformer.model_chunk');
+$session->query_safe('VACUUM FULL _roformer.model_chunk');
+$session->query_safe('CLUSTER _roformer.model_tensor USING model_tensor_pkey');
 $session->query_safe("SELECT roformer.evict('spam')");
 is($session->query_safe("SELECT count(roformer.prewarm('spam'))"), 1, 'after REINDEX, VACUUM FULL and CLUSTER');
 $session->quit;

@@ -46,9 +46,9 @@ sub is_clean
 {
 	my ($name) = @_;
 	is( value(q(SELECT count(*) FROM (
-			SELECT model_id FROM roformer.model_file UNION SELECT model_id FROM roformer.model_tensor
-			UNION SELECT model_id FROM roformer.model_chunk UNION SELECT model_id FROM roformer.model_grant
-			EXCEPT SELECT id FROM roformer.model) AS orphan)),
+			SELECT model_id FROM _roformer.model_file UNION SELECT model_id FROM _roformer.model_tensor
+			UNION SELECT model_id FROM _roformer.model_chunk UNION SELECT model_id FROM _roformer.model_grant
+			EXCEPT SELECT id FROM _roformer.model) AS orphan)),
 		0, "$name: no rows without a model");
 }
 
@@ -95,7 +95,7 @@ $first->query_safe("BEGIN; SELECT roformer.replace_model('c', '$classifier')");
 start_waiting("SELECT roformer.grant_model('c', 'public')");
 $first->query_safe('COMMIT');
 is(end_waiting(), '', 'a grant waits for a replacement');
-is(value('SELECT count(*) FROM roformer.model_grant JOIN roformer.model ON id = model_id'), 1, 'and is one for the new content');
+is(value('SELECT count(*) FROM _roformer.model_grant JOIN _roformer.model ON id = model_id'), 1, 'and is one for the new content');
 $first->query_safe("BEGIN; SELECT roformer.drop_model('c')");
 start_waiting("SELECT roformer.replace_model('c', '$tagger')");
 $first->query_safe('COMMIT');
@@ -106,7 +106,7 @@ is_clean('options and grants');
 # goes on with the rows it can see.
 value("SELECT roformer.load_model('m', '$classifier')");
 $first->query_safe('BEGIN');
-$first->query_safe('LOCK TABLE roformer.model_tensor IN ACCESS EXCLUSIVE MODE');
+$first->query_safe('LOCK TABLE _roformer.model_tensor IN ACCESS EXCLUSIVE MODE');
 start_waiting(q(SELECT 'prewarmed ' || count(roformer.prewarm('m'))));
 $first->query_safe("SELECT roformer.drop_model('m')");
 $first->query_safe('COMMIT');
@@ -133,8 +133,8 @@ write_model("$tempdir/large", hidden => 512, layers => 6, heads => 8, vocab => 2
 
 sub rows
 {
-	return value('SELECT sum(n) FROM (SELECT count(*) FROM roformer.model UNION ALL SELECT count(*) FROM roformer.model_file
-		UNION ALL SELECT count(*) FROM roformer.model_tensor UNION ALL SELECT count(*) FROM roformer.model_chunk) AS t(n)');
+	return value('SELECT sum(n) FROM (SELECT count(*) FROM _roformer.model UNION ALL SELECT count(*) FROM _roformer.model_file
+		UNION ALL SELECT count(*) FROM _roformer.model_tensor UNION ALL SELECT count(*) FROM _roformer.model_chunk) AS t(n)');
 }
 
 my $whole = seconds_of(sub { value("SELECT roformer.load_model('large', '$tempdir/large'), roformer.drop_model('large')") });

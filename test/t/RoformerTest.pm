@@ -199,7 +199,7 @@ sub block_loading
 	my ($session) = start_session($node, $database);
 
 	$session->query_safe('BEGIN');
-	$session->query_safe('LOCK TABLE roformer.model_chunk IN ACCESS EXCLUSIVE MODE');
+	$session->query_safe('LOCK TABLE _roformer.model_chunk IN ACCESS EXCLUSIVE MODE');
 	return $session;
 }
 

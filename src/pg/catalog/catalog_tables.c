@@ -5,12 +5,12 @@
  * invalidation concerns one of them (DROP EXTENSION, REINDEX CONCURRENTLY, ...), so that an
  * extension dropped and created again in the same session works.
  *
- * Every change of a model invalidates the relation cache entry of roformer.model. That reaches all
+ * Every change of a model invalidates the relation cache entry of _roformer.model. That reaches all
  * backends when the change commits (replay on standbys included) and this one at its next command,
  * and counts up the generation.
  *
  * Locks: whoever changes a model, or gives a name a meaning, holds a lock on the name (an object
- * lock in class roformer.model, object the name's hash) until its transaction ends. Different
+ * lock in class _roformer.model, object the name's hash) until its transaction ends. Different
  * names don't wait for each other, but for the rare equal hashes. Readers take no such lock.
  */
 #include "catalog_private.h"
@@ -28,7 +28,7 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 
-#define SCHEMA "roformer"
+#define SCHEMA "_roformer"
 
 typedef struct TableOids
 {
