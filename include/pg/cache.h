@@ -1,19 +1,22 @@
 /*
  * cache.h - model images shared by all backends, or private to this one without preload.
  *
- * Key: database, content digest, precision and kernel set. The directory and the region the images
- * lie in are in main shared memory (roformer.cache_size); everything there is an offset. States,
- * locks and takeover are described in src/pg/cache/cache_directory.c.
+ * Key: database, content digest, precision and kernel set. What models of all databases share, the
+ * dictionary of Chinese words, has no database and no precision. The directory and the region the
+ * images lie in are in main shared memory (roformer.cache_size); everything there is an offset.
+ * States, locks and takeover are described in src/pg/cache/cache_directory.c.
  */
 #ifndef ROFORMER_CACHE_H
 #define ROFORMER_CACHE_H
 
 #include "postgres.h"
 
+#define ROFORMER_CACHE_NO_PRECISION (-1)
+
 typedef struct RoformerCacheKey
 {
 	Oid database;
-	int32 precision;  /* RfPrecision */
+	int32 precision;  /* RfPrecision, ROFORMER_CACHE_NO_PRECISION */
 	char kernels[16]; /* rf_kernels_name; the weights are packed for it */
 	uint8 digest[32];
 } RoformerCacheKey; /* no padding: compared with memcmp after being zeroed */

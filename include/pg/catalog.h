@@ -42,6 +42,8 @@ typedef struct RoformerModel
 	char *name;
 	Oid owner;
 	uint8 digest[ROFORMER_DIGEST_LENGTH];
+	bool has_dictionary;                      /* its tokenizer cuts Chinese words */
+	uint8 dictionary[ROFORMER_DIGEST_LENGTH]; /* SHA-256 of that file of the model */
 	RoformerModelOptions options;
 } RoformerModel;
 
@@ -64,6 +66,10 @@ extern uint64 roformer_catalog_generation(void);
 
 /* Files, in the current memory context. */
 extern RfFile *roformer_catalog_read_files(int64 model_id, size_t *count);
+/* One of them; false when there is none of that name. */
+extern bool roformer_catalog_read_file(int64 model_id, const char *name, RfFile *file);
+/* The dictionary of a model that has one; ERROR XX001 unless it is what was stored. */
+extern void roformer_catalog_read_dictionary(const RoformerModel *model, RfFile *file);
 /* Tensors in order of their names (byte order). */
 extern RfTensorDesc *roformer_catalog_read_tensors(int64 model_id, size_t *count);
 

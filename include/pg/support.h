@@ -77,6 +77,7 @@ extern int roformer_precision;    /* roformer.precision: RoformerPrecisionSettin
 extern int roformer_max_length;   /* tokens, 0: the model's own; roformer.max_length */
 extern int roformer_overflow;     /* RfOverflow, ROFORMER_OVERFLOW_UNSET; roformer.overflow */
 extern int roformer_batch_tokens; /* 0: the engine's choice; roformer.batch_tokens */
+extern char *roformer_jieba_dictionary; /* path; "": that of python3-jieba */
 
 /* Nobody gave roformer.overflow a value: the model's option counts, then truncate. */
 #define ROFORMER_OVERFLOW_UNSET (-1)

@@ -31,6 +31,12 @@ typedef struct RfSession RfSession;
 extern RfCode rf_session_open(const void *image, size_t size, RfMemory memory, RfAbort abort_fn,
 							  RfSession **session, RfError *err);
 extern void rf_session_close(RfSession *session); /* NULL is fine */
+/*
+ * Gives a model with RoFormerTokenizer its words: block is what rf_jieba_compile made and outlives
+ * the session. RF_CORRUPT: it is no dictionary.
+ */
+extern RfCode rf_session_set_dictionary(RfSession *session, const void *block, size_t size,
+										RfError *err);
 
 extern const RfConfig *rf_session_config(const RfSession *session);
 extern const RfTokenizer *rf_session_tokenizer(const RfSession *session);

@@ -31,6 +31,7 @@ CREATE TABLE _roformer.model (
 	labels text[], -- NULL for a model without labels
 	precision text NOT NULL, -- types of the stored tensors
 	bytes bigint NOT NULL,
+	dictionary bytea, -- SHA-256 of the file jieba/dict.txt, NULL for a model without
 	options text[], -- "option=value" as set_model_option was told, NULL for none
 	CONSTRAINT model_pkey PRIMARY KEY (id),
 	CONSTRAINT model_name_key UNIQUE (name)

@@ -59,6 +59,14 @@ rf_session_close(RfSession *session)
 	memory.release(memory.context, session);
 }
 
+RfCode
+rf_session_set_dictionary(RfSession *session, const void *block, size_t size, RfError *err)
+{
+	RF_TRY(rf_jieba_open(block, size, &session->jieba, err));
+	session->tokenizer.jieba = &session->jieba;
+	return RF_OK;
+}
+
 const RfConfig *
 rf_session_config(const RfSession *session)
 {

@@ -14,6 +14,7 @@ struct RfSession
 	RfArena batches[2]; /* encodings of the batch being computed, and of the row after it */
 	RfModel model;
 	RfTokenizer tokenizer;
+	RfJieba jieba; /* what tokenizer.jieba points to once there is a dictionary */
 	RfEncoder encoder;
 };
 

@@ -22,10 +22,11 @@ my %tolerance = (
 # A label or the order of a top list may differ only where two logits are closer than this.
 my $close = 2e-4;
 
-my @encoders = qw(enc-cased-nostrip enc-en-proj enc-long enc-zh-char-pool);
+my @encoders = qw(enc-cased-nostrip enc-en-proj enc-long enc-zh-char-pool enc-zh-word);
 my @classifiers = qw(seqcls-en seqcls-v2-zh);
 my @taggers = qw(tokcls-en);
-my @fillers = qw(mlm-en-untied mlm-v2-zh);
+my @fillers = qw(mlm-en-untied mlm-v2-zh mlm-zh-word mlm-zh-word-bf16 mlm-zh-word-fp16);
+my @regressors = qw(seqcls-zh-reg);
 my @answerers = qw(qa-en);
 
 my $golden = $ENV{ROFORMER_GOLDEN} || "$FindBin::RealBin/../golden/data";
@@ -88,7 +89,7 @@ sub load_records
 	});
 }
 
-load_records($_) foreach @encoders, @classifiers, @taggers, @fillers, @answerers;
+load_records($_) foreach @encoders, @classifiers, @taggers, @fillers, @answerers, @regressors;
 
 # ---- encodings -----------------------------------------------------------------------------------
 
@@ -227,6 +228,28 @@ FROM s WHERE pair IS NULL
 SQL
 }
 
+# ---- regression ----------------------------------------------------------------------------------
+
+foreach my $model (@regressors)
+{
+	sql(<<"SQL");
+WITH s AS MATERIALIZED (
+	SELECT id, r->'out'->'logits' AS want, text, pair, logits(model, text, pair) AS l
+	FROM input WHERE model = '$model')
+INSERT INTO result
+SELECT '$model', id, 'logits', 'hidden', deviation(l, want) FROM s
+UNION ALL
+SELECT '$model', id, 'regress', 'exact', inequality(CASE WHEN pair IS NULL THEN roformer.regress('$model', text)
+	ELSE roformer.regress('$model', text, pair) END = l[1]) FROM s
+SQL
+	foreach my $function (qw(classify classify_all))
+	{
+		my ($status, $output, $error) = $node->psql('postgres', "SELECT roformer.$function('$model', 'a')");
+
+		like($error, qr/model "$model" gives numbers, not labels\nHINT:  Use roformer\.regress\(\)/, "$model: no $function");
+	}
+}
+
 # ---- token classification ------------------------------------------------------------------------
 
 foreach my $model (@taggers)
@@ -347,24 +370,6 @@ FROM input,
 WHERE model = 'seqcls-en' AND pair IS NULL
 SQL
 
-# One output, where the simpler tokenizer gives the same ids as that of the golden model.
-load_changed('one output', 'seqcls-zh-reg', 'tokenizer_config.json', tokenizer_class => 'BertTokenizer');
-sql(qq{
-	CREATE TEMP TABLE line (j text);
-	COPY line FROM '$golden/outputs/seqcls-zh-reg.jsonl' WITH (FORMAT csv, QUOTE e'\\x01', DELIMITER e'\\x02');
-	INSERT INTO result
-	SELECT 'one output', r->>'id', 'regress', 'hidden', abs(roformer.regress('one output', r->>'text') - (r->'out'->'logits'->>0)::float8)
-	FROM (SELECT j::jsonb AS r FROM line WHERE strpos(j, '\\u0000') = 0) AS s
-	WHERE r->>'text_pair' IS NULL AND (roformer.encode('one output', r->>'text')).input_ids = ints(r->'input_ids');
-});
-cmp_ok(sql("SELECT count(*) FROM result WHERE model = 'one output'"), '>=', 15, 'one output: there are records');
-foreach my $function (qw(classify classify_all))
-{
-	my ($status, $output, $error) = $node->psql('postgres', "SELECT roformer.$function('one output', 'a')");
-
-	like($error, qr/model "one output" gives numbers, not labels\nHINT:  Use roformer\.regress\(\)/, "one output: no $function");
-}
-
 # ---- verdict -------------------------------------------------------------------------------------
 
 my %records = (
@@ -372,11 +377,16 @@ my %records = (
 	'enc-en-proj' => 70,
 	'enc-long' => 20,
 	'enc-zh-char-pool' => 70,
+	'enc-zh-word' => 73,
 	'seqcls-en' => 66,
 	'seqcls-v2-zh' => 64,
 	'tokcls-en' => 48,
 	'mlm-en-untied' => 30,
 	'mlm-v2-zh' => 30,
+	'mlm-zh-word' => 30,
+	'mlm-zh-word-bf16' => 30,
+	'mlm-zh-word-fp16' => 30,
+	'seqcls-zh-reg' => 66,
 	'qa-en' => 26);
 is(sql("SELECT count(*) FROM record WHERE model = '$_'"), $records{$_}, "$_: all records are there")
   foreach sort keys %records;

@@ -37,10 +37,13 @@ put_row(ReturnSetInfo *result, const RoformerCacheRow *row, bool sees_all)
 
 	values[i++] = ObjectIdGetDatum(row->key.database);
 	values[i++] = bytes_datum(row->key.digest, sizeof(row->key.digest));
-	nulls[i] = !sees_all && row->key.database != MyDatabaseId;
+	nulls[i] = !sees_all && OidIsValid(row->key.database) && row->key.database != MyDatabaseId;
 	values[i++] = CStringGetTextDatum(row->name);
 	values[i++] = Int64GetDatum((int64) row->bytes);
-	values[i++] = CStringGetTextDatum(rf_precision_name((RfPrecision) row->key.precision));
+	if (row->key.precision == ROFORMER_CACHE_NO_PRECISION)
+		nulls[i++] = true;
+	else
+		values[i++] = CStringGetTextDatum(rf_precision_name((RfPrecision) row->key.precision));
 	values[i++] = CStringGetTextDatum(row->key.kernels);
 	values[i++] = Int32GetDatum((int32) row->pins);
 	values[i++] = CStringGetTextDatum(row->state);

@@ -52,11 +52,14 @@ is_model_visible(int64 model_id, Snapshot snapshot)
 	return visible;
 }
 
-/* Rows of a model in the order of the table's primary key. */
+/*
+ * Rows of a model in the order of the table's primary key: all, or those whose second column is
+ * name.
+ */
 static void
-begin_scan(ContentScan *scan, RoformerTable table, int64 model_id)
+begin_scan(ContentScan *scan, RoformerTable table, int64 model_id, const char *name)
 {
-	ScanKeyData key;
+	ScanKeyData keys[2];
 	Snapshot snapshot;
 
 	scan->relation = roformer_tables_open(table, AccessShareLock);
@@ -67,9 +70,12 @@ begin_scan(ContentScan *scan, RoformerTable table, int64 model_id)
 		snapshot = GetCatalogSnapshot(RelationGetRelid(scan->relation));
 	scan->snapshot = RegisterSnapshot(snapshot);
 
-	/* the id is the first column of every one of these tables */
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(model_id));
-	scan->scan = systable_beginscan_ordered(scan->relation, scan->index, scan->snapshot, 1, &key);
+	/* the id is the first column of every one of these tables, a name the second */
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(model_id));
+	if (name != NULL)
+		ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(name));
+	scan->scan = systable_beginscan_ordered(scan->relation, scan->index, scan->snapshot,
+											name != NULL ? 2 : 1, keys);
 }
 
 static HeapTuple
@@ -96,6 +102,19 @@ end_scan(ContentScan *scan)
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
+static RfFile
+read_file(const ContentScan *scan, HeapTuple tuple)
+{
+	bytea *data = DatumGetByteaPP(get_value(scan, tuple, FILE_DATA));
+	RfFile file;
+
+	file.name = TextDatumGetCString(get_value(scan, tuple, FILE_NAME));
+	file.size = VARSIZE_ANY_EXHDR(data);
+	/* a copy with a terminator; the value itself may lie in a buffer */
+	file.data = pnstrdup(VARDATA_ANY(data), file.size);
+	return file;
+}
+
 RfFile *
 roformer_catalog_read_files(int64 model_id, size_t *count)
 {
@@ -105,24 +124,34 @@ roformer_catalog_read_files(int64 model_id, size_t *count)
 	HeapTuple tuple;
 
 	*count = 0;
-	begin_scan(&scan, ROFORMER_MODEL_FILE, model_id);
+	begin_scan(&scan, ROFORMER_MODEL_FILE, model_id, NULL);
 	while (HeapTupleIsValid(tuple = get_next(&scan)))
 	{
-		bytea *data = DatumGetByteaPP(get_value(&scan, tuple, FILE_DATA));
-
 		if (*count == space)
 		{
 			space *= 2;
 			files = repalloc(files, space * sizeof(RfFile));
 		}
-		files[*count].name = TextDatumGetCString(get_value(&scan, tuple, FILE_NAME));
-		files[*count].size = VARSIZE_ANY_EXHDR(data);
-		/* a copy with a terminator; the value itself may lie in a buffer */
-		files[*count].data = pnstrdup(VARDATA_ANY(data), VARSIZE_ANY_EXHDR(data));
-		(*count)++;
+		files[(*count)++] = read_file(&scan, tuple);
 	}
 	end_scan(&scan);
 	return files;
+}
+
+bool
+roformer_catalog_read_file(int64 model_id, const char *name, RfFile *file)
+{
+	ContentScan scan;
+	HeapTuple tuple;
+	bool found;
+
+	begin_scan(&scan, ROFORMER_MODEL_FILE, model_id, name);
+	tuple = get_next(&scan);
+	found = HeapTupleIsValid(tuple);
+	if (found)
+		*file = read_file(&scan, tuple);
+	end_scan(&scan);
+	return found;
 }
 
 /* ---- tensors --------------------------------------------------------------------------------- */
@@ -174,7 +203,7 @@ roformer_catalog_read_tensors(int64 model_id, size_t *count)
 	HeapTuple tuple;
 
 	*count = 0;
-	begin_scan(&scan, ROFORMER_MODEL_TENSOR, model_id);
+	begin_scan(&scan, ROFORMER_MODEL_TENSOR, model_id, NULL);
 	while (HeapTupleIsValid(tuple = get_next(&scan)))
 	{
 		if (*count == space)
@@ -248,7 +277,7 @@ roformer_catalog_begin_chunks(int64 model_id)
 
 	scan->tensors = roformer_catalog_read_tensors(model_id, &scan->count);
 	start_tensor(scan, 0);
-	begin_scan(&scan->content, ROFORMER_MODEL_CHUNK, model_id);
+	begin_scan(&scan->content, ROFORMER_MODEL_CHUNK, model_id, NULL);
 	return scan;
 }
 

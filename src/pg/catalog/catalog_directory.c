@@ -154,7 +154,7 @@ read_files(RoformerDirectory *directory, const char *path)
 {
 	RfError err;
 
-	directory->files = palloc0(rf_model_files_count * sizeof(RfFile));
+	directory->files = palloc0((rf_model_files_count + 1) * sizeof(RfFile));
 	for (size_t i = 0; i < rf_model_files_count; i++)
 	{
 		const RfFileRule *rule = &rf_model_files[i];
@@ -227,6 +227,18 @@ check_tokenizer(RoformerDirectory *directory)
 	rf_arena_rewind(&directory->arena, mark);
 }
 
+/* The words are part of what the model answers, so they are stored with it. */
+static void
+add_dictionary(RoformerDirectory *directory)
+{
+	if (directory->spec.tokenizer.tokenizer_class != RF_TOKENIZER_ROFORMER)
+		return;
+	directory->files[directory->file_count++] =
+		roformer_dictionary_read(&directory->arena, directory->dictionary);
+	directory->has_dictionary = true;
+	qsort(directory->files, directory->file_count, sizeof(RfFile), compare_files);
+}
+
 static void
 close_checkpoint(void *arg)
 {
@@ -263,6 +275,7 @@ roformer_directory_open(const char *path)
 	read_content(directory, path);
 	check_tokenizer(directory);
 	error_context_stack = error_context.previous;
+	add_dictionary(directory);
 	warn_unexpected(&directory->match);
 	MemoryContextSwitchTo(caller);
 	return directory;

@@ -33,21 +33,14 @@ PG_FUNCTION_INFO_V1(roformer_model_config);
 Datum
 roformer_model_config(PG_FUNCTION_ARGS)
 {
-	size_t count;
-	RfFile *files = roformer_catalog_read_files(find_usable(fcinfo), &count);
+	RfFile file;
 
-	for (size_t i = 0; i < count; i++)
-	{
-		if (strcmp(files[i].name, "config.json") == 0)
-		{
-			char *json = roformer_utf8_to_cstring(files[i].data, files[i].size);
-
-			return DirectFunctionCall1(jsonb_in, CStringGetDatum(json));
-		}
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED), errmsg("stored model \"%s\" has no config.json",
-													 text_to_cstring(PG_GETARG_TEXT_PP(0)))));
+	if (!roformer_catalog_read_file(find_usable(fcinfo), "config.json", &file))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED), errmsg("stored model \"%s\" has no config.json",
+														 text_to_cstring(PG_GETARG_TEXT_PP(0)))));
+	return DirectFunctionCall1(jsonb_in,
+							   CStringGetDatum(roformer_utf8_to_cstring(file.data, file.size)));
 }
 
 /* ---- model_tensors --------------------------------------------------------------------------- */

@@ -87,6 +87,9 @@ fill_content_columns(const RoformerDirectory *directory, const RoformerStored *s
 		values[MODEL_LABELS - 1] = make_labels(&directory->spec);
 	values[MODEL_PRECISION - 1] = list_dtypes(directory);
 	values[MODEL_BYTES - 1] = Int64GetDatum((int64) stored->bytes);
+	nulls[MODEL_DICTIONARY - 1] = !directory->has_dictionary;
+	if (directory->has_dictionary)
+		values[MODEL_DICTIONARY - 1] = make_digest(directory->dictionary);
 }
 
 static void

@@ -34,20 +34,32 @@ roformer_model_fetch(Relation model, const char *name)
 	return tuple;
 }
 
+static void
+read_digest(const RoformerModel *model, Datum value, uint8 *digest)
+{
+	bytea *bytes = DatumGetByteaPP(value);
+
+	if (VARSIZE_ANY_EXHDR(bytes) != ROFORMER_DIGEST_LENGTH)
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+						errmsg("stored digest of model \"%s\" is damaged", model->name)));
+	memcpy(digest, VARDATA_ANY(bytes), ROFORMER_DIGEST_LENGTH);
+}
+
 void
 roformer_model_read(HeapTuple tuple, TupleDesc descriptor, RoformerModel *result)
 {
-	bytea *digest;
+	Datum dictionary;
+	bool null;
 
 	memset(result, 0, sizeof(*result));
 	result->id = DatumGetInt64(roformer_tables_value(tuple, MODEL_ID, descriptor));
 	result->name = TextDatumGetCString(roformer_tables_value(tuple, MODEL_NAME, descriptor));
 	result->owner = DatumGetObjectId(roformer_tables_value(tuple, MODEL_OWNER, descriptor));
-	digest = DatumGetByteaPP(roformer_tables_value(tuple, MODEL_DIGEST, descriptor));
-	if (VARSIZE_ANY_EXHDR(digest) != ROFORMER_DIGEST_LENGTH)
-		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
-						errmsg("stored digest of model \"%s\" is damaged", result->name)));
-	memcpy(result->digest, VARDATA_ANY(digest), ROFORMER_DIGEST_LENGTH);
+	read_digest(result, roformer_tables_value(tuple, MODEL_DIGEST, descriptor), result->digest);
+	dictionary = heap_getattr(tuple, MODEL_DICTIONARY, descriptor, &null);
+	result->has_dictionary = !null;
+	if (!null)
+		read_digest(result, dictionary, result->dictionary);
 	roformer_option_clear(&result->options);
 }
 

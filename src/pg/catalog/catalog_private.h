@@ -49,6 +49,7 @@ typedef enum RoformerModelColumn
 	MODEL_LABELS,
 	MODEL_PRECISION,
 	MODEL_BYTES,
+	MODEL_DICTIONARY,
 	MODEL_OPTIONS
 } RoformerModelColumn;
 #define MODEL_COLUMNS MODEL_OPTIONS
@@ -141,10 +142,17 @@ typedef struct RoformerDirectory
 	RfCheckpoint *checkpoint;
 	RfSpec spec;
 	RfMatch match;
+	bool has_dictionary; /* among the files */
+	uint8 dictionary[ROFORMER_DIGEST_LENGTH];
 } RoformerDirectory;
 
 extern RoformerDirectory *roformer_directory_open(const char *path);
 extern void roformer_directory_close(RoformerDirectory *directory);
+
+/* ---- catalog_dictionary.c ------------------------------------------------------------------ */
+
+/* Reads and checks the dictionary that roformer.jieba_dictionary names; data lies in arena. */
+extern RfFile roformer_dictionary_read(RfArena *arena, uint8 *digest);
 
 /* ---- catalog_content.c --------------------------------------------------------------------- */
 

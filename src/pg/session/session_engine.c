@@ -104,6 +104,8 @@ roformer_engine_pin(const RoformerModel *model, MemoryContext owner)
 
 	sweep_after_changes();
 	make_key(model, precision, kernels, &key);
+	if (model->has_dictionary)
+		roformer_dictionary_pin(model, owner);
 	return pin_image(model, &key, precision, kernels, owner);
 }
 
@@ -122,6 +124,24 @@ find_engine(const RoformerCacheKey *key)
 	return NULL;
 }
 
+/* Memory and pins go with the engine's context. */
+static void
+open_session(RoformerEngine *engine, const RoformerModel *model, RoformerPin *image_pin)
+{
+	const void *block;
+	size_t size;
+	RfError err;
+
+	block = roformer_pin_image(image_pin, &size);
+	roformer_check(rf_session_open(block, size, roformer_memory(engine->context), roformer_abort(),
+								   &engine->session, &err),
+				   &err);
+	if (!model->has_dictionary)
+		return;
+	block = roformer_pin_image(roformer_dictionary_pin(model, engine->context), &size);
+	roformer_check(rf_session_set_dictionary(engine->session, block, size, &err), &err);
+}
+
 /* Below the caller's context until it is complete: a failure leaves neither memory nor a pin. */
 static RoformerEngine *
 create_engine(const RoformerModel *model, const RoformerCacheKey *key, RfPrecision precision,
@@ -131,16 +151,10 @@ create_engine(const RoformerModel *model, const RoformerCacheKey *key, RfPrecisi
 												  ALLOCSET_DEFAULT_SIZES);
 	RoformerEngine *engine = MemoryContextAllocZero(context, sizeof(RoformerEngine));
 	RoformerPin *pin = pin_image(model, key, precision, kernels, context);
-	const void *image;
-	size_t size;
-	RfError err;
 
-	image = roformer_pin_image(pin, &size);
 	engine->key = *key;
 	engine->context = context;
-	roformer_check(rf_session_open(image, size, roformer_memory(context), roformer_abort(),
-								   &engine->session, &err),
-				   &err);
+	open_session(engine, model, pin);
 	MemoryContextSetParent(context, TopMemoryContext);
 	dlist_push_head(&engines, &engine->node);
 	return engine;

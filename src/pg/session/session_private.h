@@ -53,13 +53,18 @@ typedef struct RoformerModelLoad
 extern RoformerLoader roformer_load_prepare(RoformerModelLoad *load, const RoformerModel *model,
 											RfPrecision precision, const RfKernels *kernels);
 
+/* ---- session_dictionary.c: the words that tokenizers share ----------------------------------- */
+
+/* The compiled dictionary of a model that has one, pinned for the lifetime of owner. */
+extern RoformerPin *roformer_dictionary_pin(const RoformerModel *model, MemoryContext owner);
+
 /* ---- session_engine.c: one engine session for each image this backend computes with ---------- */
 
 typedef struct RoformerEngine
 {
 	dlist_node node;
 	RoformerCacheKey key;
-	MemoryContext context; /* this struct, the pin, the engine session and its workspace */
+	MemoryContext context; /* this struct, the pins, the engine session and its workspace */
 	RfSession *session;
 	int users;
 } RoformerEngine;

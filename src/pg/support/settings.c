@@ -18,6 +18,7 @@ int roformer_precision = ROFORMER_PRECISION_AUTO;
 int roformer_max_length;
 int roformer_overflow = ROFORMER_OVERFLOW_UNSET;
 int roformer_batch_tokens;
+char *roformer_jieba_dictionary;
 
 static const struct config_enum_entry precision_values[] = {
 	{"auto", ROFORMER_PRECISION_AUTO, false},
@@ -115,6 +116,16 @@ define_engine_settings(void)
 							ROFORMER_MAX_TOKENS, PGC_USERSET, 0, NULL, NULL, NULL);
 }
 
+/* The server's working directory is nothing an administrator should have to know. */
+static bool
+check_jieba_dictionary(char **newval, void **extra, GucSource source)
+{
+	if (**newval == '\0' || is_absolute_path(*newval))
+		return true;
+	GUC_check_errdetail("The file must be named by its absolute path.");
+	return false;
+}
+
 static void
 define_text_settings(void)
 {
@@ -125,6 +136,11 @@ define_text_settings(void)
 	DefineCustomEnumVariable("roformer.overflow", "What happens to longer texts.", NULL,
 							 &roformer_overflow, ROFORMER_OVERFLOW_UNSET, overflow_values,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("roformer.jieba_dictionary", "File of words for models in Chinese.",
+							   "Stored with the model by load_model and replace_model; empty for "
+							   "the file of the package python3-jieba.",
+							   &roformer_jieba_dictionary, "", PGC_SUSET, 0, check_jieba_dictionary,
+							   NULL, NULL);
 }
 
 void
