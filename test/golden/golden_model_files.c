@@ -49,9 +49,11 @@ read_spec(GoldenModel *model, const char *directory)
 	}
 	FAIL_UNLESS_OK(rf_spec_parse(files, count, &model->arena, &model->spec, &err), model->name,
 				   err);
-	model->has_text = model->spec.tokenizer.tokenizer_class == RF_TOKENIZER_BERT;
+	model->has_text =
+		model->spec.tokenizer.tokenizer_class == RF_TOKENIZER_BERT || golden_dictionary() != NULL;
 	/* Any tokenizer will do for a model that is fed ids. */
-	model->spec.tokenizer.tokenizer_class = RF_TOKENIZER_BERT;
+	if (!model->has_text)
+		model->spec.tokenizer.tokenizer_class = RF_TOKENIZER_BERT;
 }
 
 /* Rows are put in two pieces, the second first: the order must not matter. */
@@ -109,6 +111,16 @@ build_image(GoldenModel *model, RfCheckpoint *checkpoint, const char *kernels_na
 	FAIL_UNLESS_OK(rf_image_finish(plan, model->image, &err), model->name, err);
 }
 
+static void
+give_words(GoldenModel *model)
+{
+	RfError err = {0};
+	size_t size;
+	const void *block = golden_dictionary_block(&size);
+
+	FAIL_UNLESS_OK(rf_session_set_dictionary(model->session, block, size, &err), model->name, err);
+}
+
 bool
 golden_model_open(GoldenModel *model, const char *name, const char *kernels)
 {
@@ -132,6 +144,8 @@ golden_model_open(GoldenModel *model, const char *name, const char *kernels)
 	FAIL_UNLESS_OK(rf_session_open(model->image, model->image_size, rf_memory_malloc, never,
 								   &model->session, &err),
 				   name, err);
+	if (model->spec.tokenizer.tokenizer_class == RF_TOKENIZER_ROFORMER)
+		give_words(model);
 	FAIL_UNLESS_OK(
 		rf_model_open(model->image, model->image_size, &model->arena, &model->view, &err), name,
 		err);

@@ -17,7 +17,7 @@ typedef struct GoldenModel
 	RfArena arena;
 	char name[64];
 	RfSpec spec;
-	bool has_text; /* its tokenizer is one that this engine has; if not, records' ids are all to go
+	bool has_text; /* it has its tokenizer, dictionary included; if not, records' ids are all to go
 					  by */
 	void *image;
 	size_t image_size;

@@ -79,28 +79,41 @@ find_dictionary(char *path, int size)
 	return found;
 }
 
-const RfJieba *
-golden_dictionary(void)
+const void *
+golden_dictionary_block(size_t *size)
 {
 	static RfArena arena;
-	static RfJieba jieba;
+	static void *block = NULL;
+	static size_t block_size;
 	char path[512];
 	size_t length;
 	char *text;
 	RfError err = {0};
-	void *block;
-	size_t size;
 
-	if (jieba.block != NULL || !find_dictionary(path, sizeof(path)))
-		return jieba.block == NULL ? NULL : &jieba;
-	text = golden_read(path, &length);
-	if (text == NULL)
+	if (block == NULL && find_dictionary(path, sizeof(path)) &&
+		(text = golden_read(path, &length)) != NULL)
+	{
+		rf_arena_init(&arena, rf_memory_malloc);
+		if (rf_jieba_compile(text, length, &arena, &block, &block_size, &err) != RF_OK)
+			fail_msg("%s: %s", path, err.message);
+		free(text);
+	}
+	*size = block_size;
+	return block;
+}
+
+const RfJieba *
+golden_dictionary(void)
+{
+	static RfJieba jieba;
+	RfError err = {0};
+	size_t size;
+	const void *block = golden_dictionary_block(&size);
+
+	if (block == NULL)
 		return NULL;
-	rf_arena_init(&arena, rf_memory_malloc);
-	if (rf_jieba_compile(text, length, &arena, &block, &size, &err) != RF_OK ||
-		rf_jieba_open(block, size, &jieba, &err) != RF_OK)
-		fail_msg("%s: %s", path, err.message);
-	free(text);
+	if (rf_jieba_open(block, size, &jieba, &err) != RF_OK)
+		fail_msg("%s", err.message);
 	return &jieba;
 }
 

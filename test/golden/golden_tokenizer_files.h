@@ -23,6 +23,7 @@ extern size_t golden_each(const char *path, GoldenRecord record, void *context);
  * The dictionary of Debian's python3-jieba, which the word records were made with; NULL where the
  * package is not installed. It lives to the end of the program.
  */
+extern const void *golden_dictionary_block(size_t *size);
 extern const RfJieba *golden_dictionary(void);
 
 typedef struct GoldenTokenizer

@@ -3,7 +3,7 @@
  * every kernel set of this machine.
  *
  * Tolerances are those of the goldens' README. Each record is computed from its ids; where the
- * model's tokenizer is one this engine has and the record was encoded without arguments, its texts
+ * model's tokenizer has what it needs and the record was encoded without arguments, its texts
  * go through the whole engine as well. Models without safetensors weights are left out.
  */
 #include <math.h>
