@@ -51,6 +51,8 @@ typedef struct RfModel
 	const void *tokenizer;
 	size_t tokenizer_size;
 	const char *const *labels; /* [C] */
+	const float *rotary;       /* [rotary_positions,D] */
+	size_t rotary_positions;
 	RfLinear word_embeddings;  /* [V,E]; packed when it is also the decoder, else plain rows */
 	bool word_embeddings_packed;
 	const float *token_type_embeddings; /* [type_vocab_size,E] */
@@ -89,9 +91,10 @@ typedef struct RfEncoder
 	RfAbort abort_fn;
 	void *workspace;
 	size_t workspace_size; /* bytes */
-	void *rotary;          /* block that holds the table */
+	const float *rotary; /* table [rotary_positions,D]: the image's or in rotary_block */
 	size_t rotary_positions;
-	size_t rotary_size; /* bytes */
+	void *rotary_block;
+	size_t rotary_size; /* bytes of rotary_block */
 } RfEncoder;
 
 extern void rf_encoder_init(RfEncoder *encoder, const RfModel *model, RfMemory memory,

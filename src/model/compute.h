@@ -34,9 +34,11 @@ extern RfCode rf_embeddings_apply(const RfEncoder *encoder, size_t count, const 
 								  const int32_t *token_type_ids, float *between, float *to,
 								  RfError *err);
 
+/* Rows [first, end) of a rotary table of heads of that size. */
+extern void rf_rotary_fill(float *table, size_t first, size_t end, size_t head_size);
 /*
- * Cosines and sines for the first positions, computed in double, rounded once; grows what the
- * encoder keeps. The row of a position has D floats: cosine, sine of each pair.
+ * Sees to it that the encoder has a table of so many positions: the image's, or a larger one of its
+ * own. The row of a position has D floats: cosine, sine of each pair.
  */
 extern RfCode rf_rotary_reserve(RfEncoder *encoder, size_t positions, RfError *err);
 extern const float *rf_rotary_row(const RfEncoder *encoder, size_t position);

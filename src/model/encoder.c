@@ -46,6 +46,7 @@ rf_encoder_init(RfEncoder *encoder, const RfModel *model, RfMemory memory, RfAbo
 	encoder->model = model;
 	encoder->memory = memory;
 	encoder->abort_fn = abort_fn;
+	rf_rotary_release(encoder);
 }
 
 size_t

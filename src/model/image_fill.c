@@ -5,11 +5,10 @@
  * middle leaves nothing that could be opened.
  */
 #include "image_plan.h"
+#include "compute.h"
 
 #include <inttypes.h>
 #include <string.h>
-
-#include "../kernels/dispatch.h"
 
 RfCode
 rf_image_begin(RfImagePlan *plan, void *memory, RfError *err)
@@ -31,6 +30,8 @@ rf_image_begin(RfImagePlan *plan, void *memory, RfError *err)
 		label += size;
 	}
 	memcpy(base + header->tokenizer, plan->tokenizer, (size_t) header->tokenizer_size);
+	rf_rotary_fill((float *) (base + header->rotary), 0, (size_t) header->rotary_positions,
+				   (size_t) (header->config.hidden_size / header->config.num_attention_heads));
 	for (size_t i = 0; i < plan->match->count; i++)
 		memset(plan->places[i].seen, 0, (size_t) (plan->places[i].rows / 8 + 1));
 	return RF_OK;

@@ -1,7 +1,7 @@
 /*
  * image_layout.h - the bytes of an image.
  *
- * A header, the layer table, labels, tokenizer and weights, each part aligned to RF_ALIGNMENT. All
+ * A header, the layer table, labels, tokenizer, rotary table and weights, each part aligned to RF_ALIGNMENT. All
  * references are offsets from the start of the image; 0 stands for "absent", since the header lies
  * there. The magic number is written last: without it a block is no image.
  */
@@ -13,6 +13,7 @@
 #define IMAGE_MAGIC UINT64_C(0x314547414d494652) /* "RFIMAGE1" */
 #define IMAGE_VERSION 1
 #define IMAGE_KERNELS_SIZE 16
+#define IMAGE_ROTARY_POSITIONS ((uint64_t) 512)
 
 typedef struct ImageLinear
 {
@@ -54,6 +55,8 @@ typedef struct ImageHeader
 	uint64_t labels_size;
 	uint64_t tokenizer;
 	uint64_t tokenizer_size;
+	uint64_t rotary; /* [rotary_positions,D], see rotary.c */
+	uint64_t rotary_positions;
 	ImageLinear word_embeddings;
 	ImageLinear token_type_embeddings; /* plain rows */
 	ImageNorm embedding_norm;

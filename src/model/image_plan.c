@@ -256,7 +256,22 @@ place_parameters(RfImagePlan *plan, const RfTensorDesc *stored, RfArena *arena, 
 	return RF_OK;
 }
 
-/* Everything before the weights: header, layer table, labels, tokenizer. */
+/* The positions that most texts have; sessions compute what goes beyond for themselves. */
+static RfCode
+reserve_rotary(ImageHeader *header, RfError *err)
+{
+	const RfConfig *config = &header->config;
+	size_t head_size = (size_t) (config->hidden_size / config->num_attention_heads);
+	uint64_t positions = (uint64_t) config->max_position_embeddings;
+
+	if (positions > IMAGE_ROTARY_POSITIONS)
+		positions = IMAGE_ROTARY_POSITIONS;
+	header->rotary_positions = positions;
+	return reserve_bytes(header, (size_t) positions * head_size * sizeof(float), &header->rotary,
+						 err);
+}
+
+/* Everything before the weights: header, layer table, labels, tokenizer, rotary table. */
 static RfCode
 reserve_front(RfImagePlan *plan, RfArena *arena, RfError *err)
 {
@@ -276,7 +291,7 @@ reserve_front(RfImagePlan *plan, RfArena *arena, RfError *err)
 	RF_TRY(rf_spec_compile_tokenizer(spec, arena, &plan->tokenizer, &tokenizer_size, err));
 	RF_TRY(reserve_bytes(header, tokenizer_size, &header->tokenizer, err));
 	header->tokenizer_size = tokenizer_size;
-	return RF_OK;
+	return reserve_rotary(header, err);
 }
 
 static int32_t

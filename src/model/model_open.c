@@ -307,6 +307,19 @@ open_head(const Opening *opening, const ImageHeader *header, RfModel *model)
 						  &model->decoder);
 }
 
+static RfCode
+open_rotary(const Opening *opening, const ImageHeader *header, RfModel *model)
+{
+	size_t head_size = (size_t) (header->config.hidden_size / header->config.num_attention_heads);
+	size_t floats;
+
+	if (header->rotary == 0 || header->rotary_positions > IMAGE_ROTARY_POSITIONS ||
+		!rf_size_mul((size_t) header->rotary_positions, head_size, &floats))
+		return refuse_image(opening, "rotary table");
+	model->rotary_positions = (size_t) header->rotary_positions;
+	return open_floats(opening, header->rotary, floats, "rotary table", &model->rotary);
+}
+
 RfCode
 rf_model_open(const void *image, size_t size, RfArena *arena, RfModel *model, RfError *err)
 {
@@ -320,6 +333,7 @@ rf_model_open(const void *image, size_t size, RfArena *arena, RfModel *model, Rf
 	RF_TRY(open_part(&opening, header->tokenizer, header->tokenizer_size, "tokenizer",
 					 &model->tokenizer));
 	model->tokenizer_size = header->tokenizer_size;
+	RF_TRY(open_rotary(&opening, header, model));
 	RF_TRY(open_embeddings(&opening, header, model));
 	RF_TRY(open_layers(&opening, header, arena, model));
 	return open_head(&opening, header, model);
