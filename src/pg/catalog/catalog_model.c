@@ -14,7 +14,10 @@
 #include "utils/fmgroids.h"
 #include "utils/varlena.h"
 
-/* Near enough to be a slip of the finger: one letter in three, but not more than this. */
+/*
+ * Near enough to be a slip of the finger: one letter in three, rounded up, so that two swapped
+ * letters count from four on; but not more than this.
+ */
 #define MAX_NAME_DISTANCE 3
 #define MAX_NEAR_NAMES 3
 
@@ -93,7 +96,7 @@ static int
 find_near_names(Relation model, const char *wanted, NearName *near)
 {
 	int length = strlen(wanted);
-	int limit = Min(MAX_NAME_DISTANCE, (length + 1) / 3);
+	int limit = Min(MAX_NAME_DISTANCE, (length + 2) / 3);
 	SysScanDesc scan;
 	HeapTuple tuple;
 	int count = 0;
