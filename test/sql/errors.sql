@@ -69,6 +69,12 @@ SET ROLE regress_roformer_reader;
 SELECT roformer.classify('err_sequence', 'a') IS NOT NULL AS granted;
 RESET ROLE;
 
+-- tables of another version than the library knows
+BEGIN;
+ALTER TABLE _roformer.model_grant ADD COLUMN extra int;
+SELECT roformer.grant_model('err_sequence', 'PUBLIC');
+ROLLBACK;
+
 \o /dev/null
 SELECT roformer.drop_model(name) FROM unnest('{err_sequence,err_token,err_masked,err_bare}'::text[]) AS name;
 \o

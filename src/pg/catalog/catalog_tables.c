@@ -55,6 +55,14 @@ static const char *const key_names[ROFORMER_TABLES] = {
 	[ROFORMER_MODEL_GRANT] = "model_grant_pkey",
 };
 
+static const int table_columns[ROFORMER_TABLES] = {
+	[ROFORMER_MODEL] = MODEL_COLUMNS,
+	[ROFORMER_MODEL_FILE] = FILE_COLUMNS,
+	[ROFORMER_MODEL_TENSOR] = TENSOR_COLUMNS,
+	[ROFORMER_MODEL_CHUNK] = CHUNK_COLUMNS,
+	[ROFORMER_MODEL_GRANT] = GRANT_COLUMNS,
+};
+
 static TableOids oids;
 static uint64 generation = 1;
 
@@ -131,10 +139,27 @@ roformer_catalog_init(void)
 	roformer_forget_init();
 }
 
+/* A library newer or older than the objects in this database must not read past their columns. */
+static void
+check_version(Relation relation, RoformerTable table)
+{
+	if (RelationGetNumberOfAttributes(relation) != table_columns[table])
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("the extension in this database is of another version than its "
+							   "library"),
+						errdetail("Table \"%s.%s\" has %d columns, not %d.", SCHEMA,
+								  table_names[table], RelationGetNumberOfAttributes(relation),
+								  table_columns[table]),
+						errhint("Run ALTER EXTENSION roformer UPDATE.")));
+}
+
 Relation
 roformer_tables_open(RoformerTable table, LOCKMODE mode)
 {
-	return table_open(find_tables()->tables[table], mode);
+	Relation relation = table_open(find_tables()->tables[table], mode);
+
+	check_version(relation, table);
+	return relation;
 }
 
 Oid
