@@ -50,7 +50,7 @@ SQL_PARTS = $(sort $(wildcard sql/parts/*.sql))
 
 # No contraction of a*b+c into fma behind the source's back: results must not depend on the compiler.
 ENGINE_CFLAGS = -std=gnu11 -O3 -ffp-contract=off -fno-math-errno -Wall -Wextra -Wmissing-prototypes -Wno-declaration-after-statement
-ENGINE_LIBS = -ljansson -lutf8proc -lm -ldl
+ENGINE_LIBS = -ljansson -lzip -lutf8proc -lm -ldl
 PG_CPPFLAGS = -I$(srcdir)/include -MMD -MP
 SHLIB_LINK = $(ENGINE_LIBS)
 

@@ -30,7 +30,8 @@ extern RfCode rf_directory_read(const char *directory, const char *name, size_t 
 
 /*
  * Finds the weights in directory (model.safetensors, else model.safetensors.index.json with its
- * shards) and reads their headers. RF_NOT_FOUND, naming what was looked for, when there are none.
+ * shards, else pytorch_model.bin, else pytorch_model.bin.index.json with its shards) and reads their
+ * headers. RF_NOT_FOUND, naming what was looked for, when there are none.
  */
 extern RfCode rf_checkpoint_open(const char *directory, RfMemory memory, RfCheckpoint **checkpoint,
 								 RfError *err);

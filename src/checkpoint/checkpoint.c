@@ -10,14 +10,16 @@
 #include <string.h>
 #include <unistd.h>
 
-static const RfReader *const readers[] = {&rf_safetensors_reader, &rf_safetensors_index_reader};
+static const RfReader *const readers[] = {&rf_safetensors_reader, &rf_safetensors_index_reader,
+										&rf_torch_reader, &rf_torch_index_reader};
 
 #define READER_COUNT (sizeof(readers) / sizeof(readers[0]))
 
 /* Weights in formats without a reader, to tell "nothing there" from "not in this form". */
 static const char *const foreign_files[] = {
-	"pytorch_model.bin",  "pytorch_model.bin.index.json", "tf_model.h5",
-	"flax_model.msgpack", "bert_model.ckpt.index",
+	"tf_model.h5",
+	"flax_model.msgpack",
+	"bert_model.ckpt.index",
 };
 
 #define FOREIGN_COUNT (sizeof(foreign_files) / sizeof(foreign_files[0]))
@@ -31,14 +33,14 @@ report_no_weights(int fd, const char *directory, RfError *err)
 			continue;
 		rf_error_set(err, RF_UNSUPPORTED, "weights in \"%s\" are in a format that is not supported",
 					 foreign_files[i]);
-		rf_error_detail(err, "Directory \"%s\" has no weights in safetensors format.", directory);
+		rf_error_detail(err, "Directory \"%s\" has no weights in safetensors or PyTorch format.", directory);
 		rf_error_hint(err, "Save the model in safetensors format, as model.safetensors or as "
-						   "shards with model.safetensors.index.json.");
+						   "shards with model.safetensors.index.json, or as pytorch_model.bin.");
 		return RF_UNSUPPORTED;
 	}
 	rf_error_set(err, RF_NOT_FOUND, "no weights found in directory \"%s\"", directory);
-	rf_error_detail(err, "Looked for \"%s\" and \"%s\".", readers[0]->file_name,
-					readers[1]->file_name);
+	rf_error_detail(err, "Looked for \"%s\", \"%s\", \"%s\" and \"%s\".", readers[0]->file_name,
+					readers[1]->file_name, readers[2]->file_name, readers[3]->file_name);
 	return RF_NOT_FOUND;
 }
 

@@ -33,5 +33,7 @@ struct RfCheckpoint
 
 extern const RfReader rf_safetensors_reader;
 extern const RfReader rf_safetensors_index_reader;
+extern const RfReader rf_torch_reader;
+extern const RfReader rf_torch_index_reader;
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * safetensors.c - reader of one safetensors file.
+ * safetensors.c - reader of safetensors files.
  *
  * Format: 8 bytes little-endian header length N; N bytes of JSON, an object of tensor name to
  * {dtype, shape, data_offsets: [begin, end)}, offsets relative to byte 8 + N, and optionally
@@ -13,7 +13,7 @@
  *
  * Source: https://github.com/huggingface/safetensors, section "Format".
  */
-#include "safetensors.h"
+#include "weights.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -21,6 +21,8 @@
 
 #include "rf/json.h"
 
+#define FILE_NAME "model.safetensors"
+#define INDEX_NAME "model.safetensors.index.json"
 #define LENGTH_SIZE 8
 #define METADATA_KEY "__metadata__"
 
@@ -81,32 +83,9 @@ read_length(Header *header, size_t *length, RfError *err)
 static RfCode
 check_name(const Header *header, const char *name, RfError *err)
 {
-	size_t length = strlen(name);
+	RfCode code = rf_weights_check_name(header->file->name, name, err);
 
-	if (length == 0)
-	{
-		rf_error_set(err, RF_CORRUPT, "file \"%s\" has a tensor without a name",
-					 header->file->name);
-		return at(header, LENGTH_SIZE, RF_CORRUPT, err);
-	}
-	if (length > RF_MAX_TENSOR_NAME)
-	{
-		rf_error_set(err, RF_LIMIT, "tensor name in file \"%s\" has %zu bytes, more than %d",
-					 header->file->name, length, RF_MAX_TENSOR_NAME);
-		rf_error_detail(err, "The name is \"%s\".", name);
-		return at(header, LENGTH_SIZE, RF_LIMIT, err);
-	}
-	for (const char *p = name; *p != '\0'; p++)
-	{
-		if ((unsigned char) *p < 0x20 || *p == 0x7F)
-		{
-			rf_error_set(err, RF_CORRUPT,
-						 "tensor name in file \"%s\" has a control character (0x%02X)",
-						 header->file->name, (unsigned char) *p);
-			return at(header, LENGTH_SIZE, RF_CORRUPT, err);
-		}
-	}
-	return RF_OK;
+	return code == RF_OK ? RF_OK : at(header, LENGTH_SIZE, code, err);
 }
 
 static RfCode
@@ -158,7 +137,7 @@ parse_shape(const Header *header, const json_t *value, RfTensorDesc *desc, RfErr
 }
 
 static RfCode
-parse_range(const Header *header, const json_t *value, RfSafetensorsEntry *entry, RfError *err)
+parse_range(const Header *header, const json_t *value, RfWeightEntry *entry, RfError *err)
 {
 	const json_t *range = json_object_get(value, "data_offsets");
 	const json_t *first = json_array_get(range, 0);
@@ -197,7 +176,7 @@ parse_range(const Header *header, const json_t *value, RfSafetensorsEntry *entry
 }
 
 static RfCode
-parse_entry(const Header *header, const char *name, const json_t *value, RfSafetensorsEntry *entry,
+parse_entry(const Header *header, const char *name, const json_t *value, RfWeightEntry *entry,
 			RfError *err)
 {
 	RF_TRY(check_name(header, name, err));
@@ -227,7 +206,7 @@ check_metadata(const Header *header, json_t *metadata, RfError *err)
 }
 
 static RfCode
-parse_entries(const Header *header, json_t *root, RfSafetensorsEntry **entries, size_t *count,
+parse_entries(const Header *header, json_t *root, RfWeightEntry **entries, size_t *count,
 			  RfError *err)
 {
 	const char *name;
@@ -258,8 +237,8 @@ parse_entries(const Header *header, json_t *root, RfSafetensorsEntry **entries, 
 static int
 compare_places(const void *a, const void *b)
 {
-	const RfSafetensorsEntry *left = a;
-	const RfSafetensorsEntry *right = b;
+	const RfWeightEntry *left = a;
+	const RfWeightEntry *right = b;
 
 	if (left->place.offset != right->place.offset)
 		return left->place.offset < right->place.offset ? -1 : 1;
@@ -269,7 +248,7 @@ compare_places(const void *a, const void *b)
 }
 
 static uint64_t
-entry_end(const RfSafetensorsEntry *entry)
+entry_end(const RfWeightEntry *entry)
 {
 	if (entry->place.row_size == 0)
 		return entry->place.offset;
@@ -277,7 +256,7 @@ entry_end(const RfSafetensorsEntry *entry)
 }
 
 static RfCode
-check_coverage(const Header *header, RfSafetensorsEntry *entries, size_t count, RfError *err)
+check_coverage(const Header *header, RfWeightEntry *entries, size_t count, RfError *err)
 {
 	uint64_t covered = header->data_start;
 
@@ -309,7 +288,7 @@ check_coverage(const Header *header, RfSafetensorsEntry *entries, size_t count, 
 }
 
 static RfCode
-parse_header(const Header *header, const char *text, size_t length, RfSafetensorsEntry **entries,
+parse_header(const Header *header, const char *text, size_t length, RfWeightEntry **entries,
 			 size_t *count, RfError *err)
 {
 	json_t *root;
@@ -334,9 +313,9 @@ parse_header(const Header *header, const char *text, size_t length, RfSafetensor
 	return check_coverage(header, *entries, *count, err);
 }
 
-RfCode
-rf_safetensors_read_header(RfCheckpoint *checkpoint, size_t file, RfSafetensorsEntry **entries,
-						   size_t *count, RfError *err)
+static RfCode
+read_header(RfCheckpoint *checkpoint, size_t file, RfWeightEntry **entries, size_t *count,
+			RfError *err)
 {
 	Header header = {
 		.file = &checkpoint->files[file], .file_index = file, .arena = &checkpoint->arena};
@@ -357,58 +336,17 @@ rf_safetensors_read_header(RfCheckpoint *checkpoint, size_t file, RfSafetensorsE
 	return code;
 }
 
-int
-rf_safetensors_compare(const void *a, const void *b)
-{
-	const RfSafetensorsEntry *left = a;
-	const RfSafetensorsEntry *right = b;
-
-	return strcmp(left->desc.name, right->desc.name);
-}
-
-RfCode
-rf_safetensors_publish(RfCheckpoint *checkpoint, const RfSafetensorsEntry *entries, size_t count,
-					   RfError *err)
-{
-	RfSafetensorsPlace *places;
-
-	RF_NEW(&checkpoint->arena, checkpoint->tensors, count, err);
-	RF_NEW(&checkpoint->arena, places, count, err);
-	for (size_t i = 0; i < count; i++)
-	{
-		checkpoint->tensors[i] = entries[i].desc;
-		places[i] = entries[i].place;
-	}
-	checkpoint->places = places;
-	checkpoint->count = count;
-	return RF_OK;
-}
-
-RfCode
-rf_safetensors_read(RfCheckpoint *checkpoint, size_t index, uint64_t first, uint64_t rows,
-					void *buffer, RfError *err)
-{
-	const RfSafetensorsPlace *place = &((const RfSafetensorsPlace *) checkpoint->places)[index];
-
-	return rf_open_file_read(&checkpoint->files[place->file],
-							 place->offset + first * place->row_size,
-							 (size_t) rows * place->row_size, buffer, err);
-}
-
-#define FILE_NAME "model.safetensors"
-
 static RfCode
 open_single(RfCheckpoint *checkpoint, int directory, RfError *err)
 {
-	RfSafetensorsEntry *entries;
-	size_t count;
-
-	RF_NEW(&checkpoint->arena, checkpoint->files, 1, err);
-	RF_TRY(rf_directory_open_file(directory, FILE_NAME, &checkpoint->files[0], err));
-	checkpoint->file_count = 1;
-	RF_TRY(rf_safetensors_read_header(checkpoint, 0, &entries, &count, err));
-	qsort(entries, count, sizeof(*entries), rf_safetensors_compare);
-	return rf_safetensors_publish(checkpoint, entries, count, err);
+	return rf_weights_open_single(checkpoint, directory, FILE_NAME, read_header, err);
 }
 
-const RfReader rf_safetensors_reader = {FILE_NAME, open_single, rf_safetensors_read};
+static RfCode
+open_index(RfCheckpoint *checkpoint, int directory, RfError *err)
+{
+	return rf_weights_open_shards(checkpoint, directory, INDEX_NAME, read_header, err);
+}
+
+const RfReader rf_safetensors_reader = {FILE_NAME, open_single, rf_weights_read};
+const RfReader rf_safetensors_index_reader = {INDEX_NAME, open_index, rf_weights_read};

@@ -26,7 +26,7 @@ typedef struct GoldenModel
 	RfEncoder encoder;
 } GoldenModel;
 
-/* false when the directory has no safetensors weights; fails the test when loading goes wrong */
+/* false when no format of the weights is read; fails the test when loading goes wrong */
 extern bool golden_model_open(GoldenModel *model, const char *name, const char *kernels);
 extern void golden_model_close(GoldenModel *model);
 

@@ -194,15 +194,17 @@ missing_weights_are_reported(void **state)
 	assert_int_equal(open_checkpoint(&err), RF_NOT_FOUND);
 	assert_non_null(strstr(err.message, "no weights found in directory"));
 	assert_string_equal(err.detail,
-						"Looked for \"model.safetensors\" and \"model.safetensors.index.json\".");
+						"Looked for \"model.safetensors\", \"model.safetensors.index.json\", "
+						"\"pytorch_model.bin\" and \"pytorch_model.bin.index.json\".");
 }
 
 static void
 foreign_weights_are_reported(void **state)
 {
 	static const char *const names[] = {
-		"pytorch_model.bin",  "pytorch_model.bin.index.json", "tf_model.h5",
-		"flax_model.msgpack", "bert_model.ckpt.index",
+		"tf_model.h5",
+		"flax_model.msgpack",
+		"bert_model.ckpt.index",
 	};
 	RfError err;
 
@@ -215,7 +217,7 @@ foreign_weights_are_reported(void **state)
 		assert_non_null(strstr(err.hint, "safetensors"));
 		assert_int_equal(unlink(scratch_path(names[i])), 0);
 	}
-	scratch_write_text("pytorch_model.bin", "x");
+	scratch_write_text("tf_model.h5", "x");
 	safetensors_write("model.safetensors", "{}", 0);
 	assert_int_equal(open_checkpoint(&err), RF_OK);
 }

@@ -1,23 +1,21 @@
 /*
- * safetensors_index.c - reader of safetensors weights cut into shards.
+ * shard_index.c - reader of weights cut into shards, whatever format the shards have.
  *
- * Format: model.safetensors.index.json, an object whose "weight_map" maps each tensor's name to
+ * Format: *.index.json, an object whose "weight_map" maps each tensor's name to
  * the name of the shard file that holds it. Other members ("metadata") are not used.
  *
  * Enforced: shards are plain file names in the same directory, at most RF_MAX_SHARDS of them; every
  * tensor of the map is in the shard the map says; no tensor is in two shards. As with Hugging
  * Face's loader, tensors of a shard that the map does not name don't count. Each shard is checked
- * as a safetensors file of its own.
+ * as a file of its format.
  */
-#include "safetensors.h"
+#include "weights.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "rf/json.h"
-
-#define FILE_NAME "model.safetensors.index.json"
 
 typedef struct Mapping
 {
@@ -27,18 +25,20 @@ typedef struct Mapping
 
 typedef struct Index
 {
+	const char *name; /* of the index file */
+	RfWeightsHeader read_header;
 	RfCheckpoint *checkpoint;
 	RfArena *scratch;  /* until the checkpoint is open */
 	Mapping *mappings; /* [count] in order of shards */
 	size_t count;
-	RfSafetensorsEntry *entries; /* [entry_count] of all shards */
+	RfWeightEntry *entries; /* [entry_count] of all shards */
 	size_t entry_count;
 } Index;
 
 static RfCode
-fail(RfCode code, RfError *err)
+fail(const Index *index, RfCode code, RfError *err)
 {
-	rf_error_origin(err, FILE_NAME, RF_NO_OFFSET);
+	rf_error_origin(err, index->name, RF_NO_OFFSET);
 	return code;
 }
 
@@ -58,14 +58,14 @@ collect_mappings(Index *index, json_t *root, RfError *err)
 
 	if (!json_is_object(map))
 	{
-		rf_error_set(err, RF_CORRUPT, "file \"%s\" has no weight_map", FILE_NAME);
-		return fail(RF_CORRUPT, err);
+		rf_error_set(err, RF_CORRUPT, "file \"%s\" has no weight_map", index->name);
+		return fail(index, RF_CORRUPT, err);
 	}
 	if (json_object_size(map) > RF_MAX_TENSORS)
 	{
-		rf_error_set(err, RF_LIMIT, "file \"%s\" has %zu tensors, more than %zu", FILE_NAME,
+		rf_error_set(err, RF_LIMIT, "file \"%s\" has %zu tensors, more than %zu", index->name,
 					 json_object_size(map), RF_MAX_TENSORS);
-		return fail(RF_LIMIT, err);
+		return fail(index, RF_LIMIT, err);
 	}
 	RF_NEW(index->scratch, index->mappings, json_object_size(map), err);
 	json_object_foreach(map, tensor, shard)
@@ -75,10 +75,10 @@ collect_mappings(Index *index, json_t *root, RfError *err)
 		if (name == NULL || !is_plain(name))
 		{
 			rf_error_set(err, RF_CORRUPT, "file \"%s\" gives no plain file name for a tensor",
-						 FILE_NAME);
+						 index->name);
 			rf_error_detail(err, "Tensor \"%s\" is placed in \"%s\".", tensor,
 							name == NULL ? "" : name);
-			return fail(RF_CORRUPT, err);
+			return fail(index, RF_CORRUPT, err);
 		}
 		index->mappings[index->count++] = (Mapping){tensor, name};
 	}
@@ -99,9 +99,9 @@ count_shards(Index *index, size_t *shards, RfError *err)
 		*shards += i == 0 || strcmp(index->mappings[i - 1].shard, index->mappings[i].shard) != 0;
 	if (*shards > RF_MAX_SHARDS)
 	{
-		rf_error_set(err, RF_LIMIT, "file \"%s\" names %zu shards, more than %d", FILE_NAME,
+		rf_error_set(err, RF_LIMIT, "file \"%s\" names %zu shards, more than %d", index->name,
 					 *shards, RF_MAX_SHARDS);
-		return fail(RF_LIMIT, err);
+		return fail(index, RF_LIMIT, err);
 	}
 	return RF_OK;
 }
@@ -119,8 +119,8 @@ open_shard(Index *index, int directory, const char *name, RfError *err)
 	code = rf_directory_open_file(directory, kept, file, err);
 	if (code != RF_OK)
 	{
-		rf_error_detail(err, "File \"%s\" names it as a shard.", FILE_NAME);
-		return fail(code, err);
+		rf_error_detail(err, "File \"%s\" names it as a shard.", index->name);
+		return fail(index, code, err);
 	}
 	checkpoint->file_count++;
 	return RF_OK;
@@ -153,8 +153,8 @@ refuse_duplicates(const Index *index, RfError *err)
 {
 	for (size_t i = 1; i < index->entry_count; i++)
 	{
-		const RfSafetensorsEntry *one = &index->entries[i - 1];
-		const RfSafetensorsEntry *other = &index->entries[i];
+		const RfWeightEntry *one = &index->entries[i - 1];
+		const RfWeightEntry *other = &index->entries[i];
 
 		if (strcmp(one->desc.name, other->desc.name) != 0)
 			continue;
@@ -162,14 +162,14 @@ refuse_duplicates(const Index *index, RfError *err)
 		rf_error_detail(err, "Both \"%s\" and \"%s\" have it.",
 						index->checkpoint->files[one->place.file].name,
 						index->checkpoint->files[other->place.file].name);
-		return fail(RF_CORRUPT, err);
+		return fail(index, RF_CORRUPT, err);
 	}
 	return RF_OK;
 }
 
 typedef struct ShardEntries
 {
-	RfSafetensorsEntry *entries;
+	RfWeightEntry *entries;
 	size_t count;
 } ShardEntries;
 
@@ -185,7 +185,7 @@ join_entries(Index *index, const ShardEntries *shards, RfError *err)
 				   shards[i].count * sizeof(*index->entries));
 		index->entry_count += shards[i].count;
 	}
-	qsort(index->entries, index->entry_count, sizeof(*index->entries), rf_safetensors_compare);
+	qsort(index->entries, index->entry_count, sizeof(*index->entries), rf_weights_compare);
 	return refuse_duplicates(index, err);
 }
 
@@ -197,14 +197,14 @@ read_headers(Index *index, RfError *err)
 	RF_NEW(index->scratch, shards, index->checkpoint->file_count, err);
 	for (size_t i = 0; i < index->checkpoint->file_count; i++)
 	{
-		RF_TRY(rf_safetensors_read_header(index->checkpoint, i, &shards[i].entries,
+		RF_TRY(index->read_header(index->checkpoint, i, &shards[i].entries,
 										  &shards[i].count, err));
 		index->entry_count += shards[i].count;
 		if (index->entry_count > RF_MAX_TENSORS)
 		{
 			rf_error_set(err, RF_LIMIT, "the shards of \"%s\" have more than %zu tensors",
-						 FILE_NAME, RF_MAX_TENSORS);
-			return fail(RF_LIMIT, err);
+						 index->name, RF_MAX_TENSORS);
+			return fail(index, RF_LIMIT, err);
 		}
 	}
 	return join_entries(index, shards, err);
@@ -230,7 +230,7 @@ select_mapped(Index *index, RfError *err)
 		{
 			rf_error_set(err, RF_CORRUPT, "tensor \"%s\" is not in shard \"%s\"", mapping->tensor,
 						 mapping->shard);
-			rf_error_detail(err, "File \"%s\" places it there.", FILE_NAME);
+			rf_error_detail(err, "File \"%s\" places it there.", index->name);
 			rf_error_origin(err, mapping->shard, RF_NO_OFFSET);
 			return RF_CORRUPT;
 		}
@@ -254,17 +254,17 @@ read_shards(Index *index, int directory, json_t *root, RfError *err)
 	RF_TRY(read_headers(index, err));
 	qsort(index->mappings, index->count, sizeof(Mapping), compare_tensors);
 	RF_TRY(select_mapped(index, err));
-	return rf_safetensors_publish(index->checkpoint, index->entries, index->entry_count, err);
+	return rf_weights_publish(index->checkpoint, index->entries, index->entry_count, err);
 }
 
 static RfCode
-read_index_file(int directory, RfArena *arena, char **text, size_t *length, RfError *err)
+read_index_file(const Index *index, int directory, char **text, size_t *length, RfError *err)
 {
 	RfOpenFile file;
 	RfCode code;
 
-	RF_TRY(rf_directory_open_file(directory, FILE_NAME, &file, err));
-	code = rf_open_file_read_whole(&file, RF_JSON_MAX_BYTES, arena, text, length, err);
+	RF_TRY(rf_directory_open_file(directory, index->name, &file, err));
+	code = rf_open_file_read_whole(&file, RF_JSON_MAX_BYTES, index->scratch, text, length, err);
 	rf_open_file_close(&file);
 	return code;
 }
@@ -277,18 +277,22 @@ open_in_scratch(Index *index, int directory, RfError *err)
 	size_t length;
 	RfCode code;
 
-	RF_TRY(read_index_file(directory, index->scratch, &text, &length, err));
-	RF_TRY(rf_json_parse(FILE_NAME, text, length, &root, err));
+	RF_TRY(read_index_file(index, directory, &text, &length, err));
+	RF_TRY(rf_json_parse(index->name, text, length, &root, err));
 	code = read_shards(index, directory, root, err);
 	json_decref(root);
 	return code;
 }
 
-static RfCode
-open_index(RfCheckpoint *checkpoint, int directory, RfError *err)
+RfCode
+rf_weights_open_shards(RfCheckpoint *checkpoint, int directory, const char *name,
+					   RfWeightsHeader read_header, RfError *err)
 {
 	RfArena scratch;
-	Index index = {.checkpoint = checkpoint, .scratch = &scratch};
+	Index index = {.name = name,
+				   .read_header = read_header,
+				   .checkpoint = checkpoint,
+				   .scratch = &scratch};
 	RfCode code;
 
 	rf_arena_init(&scratch, checkpoint->arena.memory);
@@ -296,5 +300,3 @@ open_index(RfCheckpoint *checkpoint, int directory, RfError *err)
 	rf_arena_free(&scratch);
 	return code;
 }
-
-const RfReader rf_safetensors_index_reader = {FILE_NAME, open_index, rf_safetensors_read};
