@@ -305,7 +305,7 @@ cmp_ok(open_files(), '<=', $files, 'no file stays open after a failure');
 cmp_ok(private_kb($pid), '<', $memory + 1024, 'no memory is lost by failures');
 $session->quit;
 
-is($node->safe_psql('postgres', "SELECT count(*) FROM roformer.$_"), 0, "no row is left in $_")
+is($node->safe_psql('postgres', "SELECT count(*) FROM _roformer.$_"), 0, "no row is left in $_")
   foreach qw(model model_file model_tensor model_chunk model_grant);
 unlike(slurp_file($node->logfile), qr/terminated by signal|PANIC/, 'the server never crashed');
 
