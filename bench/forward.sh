@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Encoder speed of every kernel set beside PyTorch's, one thread, fp32, as a table: milliseconds, tokens per second,
-# GFLOP/s, and how many times as fast as PyTorch.
+# GFLOP/s, and how many times as fast as PyTorch. Times are processor time.
 #
 #   bench/forward.sh [ROUNDS]
 #

@@ -60,21 +60,50 @@ rf_attention_scratch(const RfKernels *kernels, size_t tokens, size_t head_size, 
 	return rf_size_mul(columns, each, floats);
 }
 
+/*
+ * RF_LANES keys, or as many as there are, from the first on: transposed into columns of their
+ * panel, line by line, zeros behind the last. Key by key would touch each line 16 times.
+ */
+static void
+pack_lanes(const RfAttention *attention, size_t first, float *to, size_t width)
+{
+	size_t keys = smaller(RF_LANES, attention->tokens - first);
+	const float *k = attention->k + first * attention->stride;
+
+	for (size_t i = 0; i < attention->head_size; i++, to += width)
+	{
+		for (size_t j = 0; j < keys; j++)
+			to[j] = k[j * attention->stride + i];
+		for (size_t j = keys; j < RF_LANES; j++)
+			to[j] = 0;
+	}
+}
+
+static void
+pack_keys(const RfKernels *kernels, const RfAttention *attention, float *keys)
+{
+	for (size_t key = 0; key < attention->tokens; key += kernels->panel)
+	{
+		size_t width = RF_LANES_UP(smaller(kernels->panel, attention->tokens - key));
+		float *panel = keys + key * attention->head_size;
+
+		for (size_t lane = 0; lane < width; lane += RF_LANES)
+			pack_lanes(attention, key + lane, panel + lane, width);
+	}
+}
+
 void
 rf_attention_begin(const RfKernels *kernels, const RfAttention *attention)
 {
 	Scratch scratch = split_scratch(attention);
-	size_t head_size = attention->head_size;
 
+	pack_keys(kernels, attention, scratch.keys);
 	for (size_t t = 0; t < attention->tokens; t++)
 	{
-		const float *v = attention->v + t * attention->stride;
 		float *to = scratch.values + t * scratch.width;
 
-		rf_pack_panels(kernels, attention->tokens, head_size, t,
-					   attention->k + t * attention->stride, scratch.keys);
-		memcpy(to, v, head_size * sizeof(float));
-		for (size_t i = head_size; i < scratch.width; i++)
+		memcpy(to, attention->v + t * attention->stride, attention->head_size * sizeof(float));
+		for (size_t i = attention->head_size; i < scratch.width; i++)
 			to[i] = 0;
 	}
 }
