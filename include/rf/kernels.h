@@ -48,7 +48,10 @@ typedef struct RfKernelsStatus
 	const char *reason; /* why it is not available, else what it uses */
 } RfKernelsStatus;
 
-/* The i-th known set; false when there are no more. */
+/*
+ * The i-th known set; false when there are no more. To know about "blas" OpenBLAS is loaded, which
+ * is nothing for a process that others are forked from.
+ */
 extern bool rf_kernels_status(size_t i, RfKernelsStatus *status);
 
 #endif
