@@ -1,0 +1,12 @@
+/*
+ * weights_file.h - what the targets of single weight files have in common.
+ */
+#ifndef FUZZ_WEIGHTS_FILE_H
+#define FUZZ_WEIGHTS_FILE_H
+
+#include <stddef.h>
+
+/* A file of that name that opens must be consistent: names in order, all tensors can be read. */
+extern void weights_file_check(const char *name, const void *bytes, size_t size);
+
+#endif
