@@ -8,6 +8,7 @@
 #include "pg/cache.h"
 #include "pg/catalog.h"
 #include "pg/session.h"
+#include "pg/stats.h"
 #include "pg/support.h"
 
 PG_MODULE_MAGIC;
@@ -21,4 +22,5 @@ _PG_init(void)
 	roformer_catalog_init();
 	roformer_cache_init();
 	roformer_session_init();
+	roformer_stats_init();
 }

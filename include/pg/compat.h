@@ -6,6 +6,11 @@
 
 #include "postgres.h"
 
+#if PG_VERSION_NUM >= 170000
+#include "storage/procnumber.h"
+#else
+#include "storage/backendid.h"
+#endif
 #include "utils/wait_event.h"
 
 #if PG_VERSION_NUM < 150000
@@ -17,6 +22,13 @@
 #define roformer_wait_event(name) WaitEventExtensionNew(name)
 #else
 #define roformer_wait_event(name) PG_WAIT_EXTENSION
+#endif
+
+/* This backend's number, from 0, below MaxBackends; 17 gave it another name. */
+#if PG_VERSION_NUM >= 170000
+#define roformer_backend_number() ((int) MyProcNumber)
+#else
+#define roformer_backend_number() (MyBackendId - 1)
 #endif
 
 /* 17 brought transaction_timeout, which ends the session without ProcDiePending. */

@@ -33,6 +33,7 @@ typedef struct RoformerCall
 	MemoryContext scratch; /* arguments, arena; gone when the call ends, also by an error */
 	RfArena arena;
 	RfRun run;
+	bool computed;    /* a batch went through the model: counts as a call */
 	int first_option; /* number of the first argument behind the texts */
 	size_t count;
 	RfInput *inputs;     /* [count] */

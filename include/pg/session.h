@@ -8,13 +8,15 @@
 #include "fmgr.h"
 
 #include "pg/catalog.h"
+#include "pg/stats.h"
 #include "rf/engine.h"
 
 typedef struct RoformerSession
 {
 	RoformerModel *model;
 	RfSession *engine;
-	RfRunOptions options; /* from settings and the model's options */
+	RfRunOptions options;           /* from settings and the model's options */
+	RoformerStatsModel stats_model; /* model, for roformer_stats_begin() and _add() */
 } RoformerSession;
 
 /*

@@ -22,6 +22,10 @@ roformer_check(RfCode code, const RfError *err)
 		roformer_report_error(err);
 }
 
+/* Called when the engine was canceled, before that is thrown; set by the statistics, never throws. */
+typedef void (*RoformerCanceledHook)(void);
+extern RoformerCanceledHook roformer_canceled_hook;
+
 /*
  * Any text of the engine for a message: valid in the server's encoding, with "?" for what is not
  * UTF-8 or can't be converted. palloc'd.

@@ -79,6 +79,8 @@ typedef struct RfRun
 	RfRunStats stats;
 	RfArena *arena; /* where results go */
 	const char *const *labels; /* [C] UTF-8, for rf_run_tag instead of the model's; NULL: those */
+	/* told after each batch, when stats say what it added; may clear them, must not throw */
+	void (*batch_done)(struct RfRun *run);
 } RfRun;
 
 /*

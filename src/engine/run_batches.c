@@ -181,6 +181,8 @@ compute_batch(Collector *collector, RfRunConsumer consumer, void *context, RfErr
 	RF_TRY(consumer(session, collector->run, &batch, context, err));
 	stats->compute_ns += read_clock() - tokenized;
 	stats->batches++;
+	if (collector->run->batch_done != NULL)
+		collector->run->batch_done(collector->run);
 	return RF_OK;
 }
 

@@ -14,6 +14,18 @@
 #include "utils/memutils.h"
 
 #include "pg/fn.h"
+#include "pg/stats.h"
+
+/* Other sessions see how far a call over many texts has come. */
+static void
+report_batch(RfRun *run)
+{
+	RoformerCall *call = (RoformerCall *) ((char *) run - offsetof(RoformerCall, run));
+
+	roformer_stats_add(&call->session->stats_model, 0, &run->stats);
+	memset(&run->stats, 0, sizeof(run->stats));
+	call->computed = true;
+}
 
 void
 roformer_call_begin(RoformerCall *call, FunctionCallInfo fcinfo, int options)
@@ -26,12 +38,16 @@ roformer_call_begin(RoformerCall *call, FunctionCallInfo fcinfo, int options)
 	rf_arena_init(&call->arena, roformer_memory(call->scratch));
 	call->run.options = call->session->options;
 	call->run.arena = &call->arena;
+	call->run.batch_done = report_batch;
 	call->first_option = PG_NARGS() - options;
+	roformer_stats_begin(&call->session->stats_model);
 }
 
 void
 roformer_call_end(RoformerCall *call)
 {
+	if (call->computed || call->run.stats.rows > 0)
+		roformer_stats_add(&call->session->stats_model, 1, &call->run.stats);
 	rf_arena_free(&call->arena);
 	MemoryContextDelete(call->scratch);
 }

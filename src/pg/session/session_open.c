@@ -124,6 +124,9 @@ fill_resolved(ResolvedSession *resolved, const char *name)
 	resolved->session.model = model;
 	resolved->session.engine = resolved->engine->session;
 	resolved->session.options = roformer_options_run(model);
+	resolved->session.stats_model.id = model->id;
+	resolved->session.stats_model.name = model->name;
+	memcpy(resolved->session.stats_model.digest, model->digest, sizeof(model->digest));
 	MemoryContextSwitchTo(caller);
 }
 

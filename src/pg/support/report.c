@@ -14,6 +14,8 @@
 
 #include "pg/support.h"
 
+RoformerCanceledHook roformer_canceled_hook = NULL;
+
 /* A refused permission is one wherever it was refused. */
 static int
 choose_sqlstate(const RfError *err)
@@ -130,7 +132,11 @@ roformer_report_error(const RfError *err)
 {
 	/* Timeout, termination, conflict with recovery and Ctrl-C each have a message of their own. */
 	if (err->code == RF_CANCELED)
+	{
+		if (roformer_canceled_hook != NULL)
+			roformer_canceled_hook();
 		CHECK_FOR_INTERRUPTS();
+	}
 
 	ereport(ERROR, (errcode(choose_sqlstate(err)), errmsg("%s", roformer_report_text(err->message)),
 					err->detail[0] != '\0' ? errdetail("%s", roformer_report_text(err->detail)) : 0,
