@@ -82,6 +82,12 @@ typedef struct RfBatch
 	const uint32_t *row_start;     /* [B+1] first token of each row; [B] is the number of tokens */
 	const int32_t *input_ids;      /* [tokens] 0 .. V-1 */
 	const int32_t *token_type_ids; /* [tokens] 0 .. type_vocab_size-1 */
+	/*
+	 * [B] tokens of a row that are attended to, one at least; those behind are padding, which
+	 * only sees. NULL: all.
+	 */
+	const uint32_t *row_seen;
+	const uint32_t *positions; /* [tokens] column in its row; NULL: 0, 1, ... */
 } RfBatch;
 
 typedef struct RfEncoder
@@ -106,7 +112,7 @@ extern void rf_encoder_trim(RfEncoder *encoder, size_t keep);
 
 /*
  * Last hidden state of all tokens: *hidden [tokens,H], in the workspace until the next call or
- * trim. RF_INVALID for an id outside its table or an empty row.
+ * trim. RF_INVALID for an id outside its table or a row without a token to attend to.
  */
 extern RfCode rf_encoder_forward(RfEncoder *encoder, const RfBatch *batch, const float **hidden,
 								 RfError *err);

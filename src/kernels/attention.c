@@ -33,14 +33,14 @@ static Scratch
 split_scratch(const RfAttention *attention)
 {
 	size_t width = RF_LANES_UP(attention->head_size);
-	size_t columns = RF_LANES_UP(attention->tokens);
+	size_t columns = RF_LANES_UP(attention->keys);
 	Scratch scratch;
 
 	scratch.width = width;
 	scratch.stride = columns;
 	scratch.keys = attention->scratch;
 	scratch.values = scratch.keys + columns * attention->head_size;
-	scratch.scores = scratch.values + attention->tokens * width;
+	scratch.scores = scratch.values + attention->keys * width;
 	return scratch;
 }
 
@@ -67,7 +67,7 @@ rf_attention_scratch(const RfKernels *kernels, size_t tokens, size_t head_size, 
 static void
 pack_lanes(const RfAttention *attention, size_t first, float *to, size_t width)
 {
-	size_t keys = smaller(RF_LANES, attention->tokens - first);
+	size_t keys = smaller(RF_LANES, attention->keys - first);
 	const float *k = attention->k + first * attention->stride;
 
 	for (size_t i = 0; i < attention->head_size; i++, to += width)
@@ -82,9 +82,9 @@ pack_lanes(const RfAttention *attention, size_t first, float *to, size_t width)
 static void
 pack_keys(const RfKernels *kernels, const RfAttention *attention, float *keys)
 {
-	for (size_t key = 0; key < attention->tokens; key += kernels->panel)
+	for (size_t key = 0; key < attention->keys; key += kernels->panel)
 	{
-		size_t width = RF_LANES_UP(smaller(kernels->panel, attention->tokens - key));
+		size_t width = RF_LANES_UP(smaller(kernels->panel, attention->keys - key));
 		float *panel = keys + key * attention->head_size;
 
 		for (size_t lane = 0; lane < width; lane += RF_LANES)
@@ -98,7 +98,7 @@ rf_attention_begin(const RfKernels *kernels, const RfAttention *attention)
 	Scratch scratch = split_scratch(attention);
 
 	pack_keys(kernels, attention, scratch.keys);
-	for (size_t t = 0; t < attention->tokens; t++)
+	for (size_t t = 0; t < attention->keys; t++)
 	{
 		float *to = scratch.values + t * scratch.width;
 
@@ -115,7 +115,7 @@ score_keys(const RfKernels *kernels, const RfAttention *attention, const Scratch
 {
 	for (size_t key = 0; key < keys; key += kernels->panel)
 	{
-		size_t columns = smaller(kernels->panel, attention->tokens - key);
+		size_t columns = smaller(kernels->panel, attention->keys - key);
 		const float *panel = rf_pack_column(scratch->keys, attention->head_size, key);
 
 		for (size_t row = 0; row < rows; row += kernels->tile_rows)
@@ -168,7 +168,7 @@ rf_attention_queries(const RfKernels *kernels, const RfAttention *attention, siz
 {
 	Scratch scratch = split_scratch(attention);
 	size_t rows = smaller(RF_ATTENTION_QUERIES, attention->tokens - first);
-	size_t keys = attention->causal ? first + rows : attention->tokens;
+	size_t keys = attention->causal ? smaller(first + rows, attention->keys) : attention->keys;
 	float *q = attention->q + first * attention->stride;
 	float sums[RF_ATTENTION_QUERIES];
 
@@ -176,7 +176,7 @@ rf_attention_queries(const RfKernels *kernels, const RfAttention *attention, siz
 	for (size_t row = 0; row < rows; row++)
 	{
 		float *scores = scratch.scores + row * scratch.stride;
-		size_t seen = attention->causal ? first + row + 1 : keys;
+		size_t seen = attention->causal ? smaller(first + row + 1, keys) : keys;
 
 		sums[row] = kernels->exponentials(scores, seen, attention->scale);
 		for (size_t key = seen; key < keys; key++)

@@ -107,6 +107,7 @@ extern const void *rf_pack_column(const void *weight, size_t k, size_t first);
 typedef struct RfAttention
 {
 	size_t tokens;    /* T */
+	size_t keys;      /* the first so many tokens are attended to, 1 .. T */
 	size_t head_size; /* D */
 	float *q;         /* [T,D], each stride apart; the context afterwards */
 	const float *k;

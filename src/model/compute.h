@@ -44,10 +44,18 @@ extern RfCode rf_rotary_reserve(RfEncoder *encoder, size_t positions, RfError *e
 extern const float *rf_rotary_row(const RfEncoder *encoder, size_t position);
 extern void rf_rotary_release(RfEncoder *encoder);
 
+/* A row of a batch as attention sees it. */
+typedef struct AttentionRow
+{
+	size_t tokens;             /* T */
+	size_t seen;               /* tokens that are attended to */
+	const uint32_t *positions; /* [T] or NULL: 0, 1, ... */
+} AttentionRow;
+
 /*
  * Self-attention of one row: qkv [T,3H], rotated here; the context replaces the query columns.
  */
-extern RfCode rf_self_attention_apply(const RfEncoder *encoder, size_t tokens, float *qkv,
+extern RfCode rf_self_attention_apply(const RfEncoder *encoder, const AttentionRow *row, float *qkv,
 									  float *scratch, RfError *err);
 
 #endif

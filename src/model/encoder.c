@@ -111,6 +111,26 @@ chunk_end(const RfBatch *batch, size_t first)
 	return row;
 }
 
+static size_t
+row_seen(const RfBatch *batch, size_t row)
+{
+	return batch->row_seen == NULL ? row_tokens(batch, row) : batch->row_seen[row];
+}
+
+/* How many positions of the rotary table the batch needs. */
+static size_t
+count_positions(const RfBatch *batch, size_t tokens, size_t longest_row)
+{
+	size_t positions = longest_row;
+
+	if (batch->positions == NULL)
+		return positions;
+	for (size_t i = 0; i < tokens; i++)
+		if (batch->positions[i] >= positions)
+			positions = (size_t) batch->positions[i] + 1;
+	return positions;
+}
+
 static RfCode
 measure_batch(Forward *forward, RfError *err)
 {
@@ -122,6 +142,9 @@ measure_batch(Forward *forward, RfError *err)
 	{
 		RF_FAIL_IF(batch->row_start[row + 1] <= batch->row_start[row], err, RF_INVALID,
 				   "row %zu of the batch has no tokens", row);
+		RF_FAIL_IF(row_seen(batch, row) < 1 || row_seen(batch, row) > row_tokens(batch, row), err,
+				   RF_INVALID, "row %zu of the batch has %zu tokens to attend to among %zu", row,
+				   row_seen(batch, row), row_tokens(batch, row));
 		if (row_tokens(batch, row) > forward->longest_row)
 			forward->longest_row = row_tokens(batch, row);
 	}
@@ -199,7 +222,22 @@ lay_out_workspace(Forward *forward, RfError *err)
 	forward->qkv = start + at[2];
 	forward->intermediate = start + at[3];
 	forward->scratch = start + at[4];
-	return rf_rotary_reserve(forward->encoder, forward->longest_row, err);
+	return rf_rotary_reserve(forward->encoder,
+							 count_positions(forward->batch, forward->tokens, forward->longest_row),
+							 err);
+}
+
+static RfCode
+attend_row(const Forward *forward, size_t row, float *qkv, RfError *err)
+{
+	const RfBatch *batch = forward->batch;
+	AttentionRow attended = {
+		.tokens = row_tokens(batch, row),
+		.seen = row_seen(batch, row),
+		.positions = batch->positions == NULL ? NULL : batch->positions + batch->row_start[row],
+	};
+
+	return rf_self_attention_apply(forward->encoder, &attended, qkv, forward->scratch, err);
 }
 
 /* x = norm(x + attention(x)) for the rows [first, end) */
@@ -215,9 +253,8 @@ attend_chunk(const Forward *forward, const RfLayer *layer, size_t first, size_t 
 
 	RF_TRY(rf_linear_apply(encoder, &layer->qkv, tokens, x, qkv, false, RF_ACT_LINEAR, err));
 	for (size_t row = first; row < end; row++)
-		RF_TRY(rf_self_attention_apply(
-			encoder, row_tokens(forward->batch, row),
-			qkv.values + (row_start[row] - row_start[first]) * qkv.stride, forward->scratch, err));
+		RF_TRY(attend_row(forward, row,
+						  qkv.values + (row_start[row] - row_start[first]) * qkv.stride, err));
 	RF_TRY(rf_linear_apply(encoder, &layer->attention_output, tokens, qkv, x, true, RF_ACT_LINEAR,
 						   err));
 	rf_norm_apply(encoder, &layer->attention_norm, tokens, hidden, x);

@@ -9,20 +9,22 @@
 #include <math.h>
 
 static void
-rotate_rows(const RfEncoder *encoder, size_t tokens, size_t heads, size_t head_size, float *qkv)
+rotate_rows(const RfEncoder *encoder, const AttentionRow *row, size_t heads, size_t head_size,
+			float *qkv)
 {
 	const RfKernels *kernels = encoder->model->kernels;
 	size_t hidden = heads * head_size;
 	/* Values turn as well when the model says so; query, key and value stand side by side. */
 	size_t turned = (encoder->model->config->rotary_value ? 3 : 2) * heads;
 
-	for (size_t t = 0; t < tokens; t++)
-		kernels->rotate(qkv + t * 3 * hidden, turned, head_size, rf_rotary_row(encoder, t));
+	for (size_t t = 0; t < row->tokens; t++)
+		kernels->rotate(qkv + t * 3 * hidden, turned, head_size,
+						rf_rotary_row(encoder, row->positions == NULL ? t : row->positions[t]));
 }
 
 RfCode
-rf_self_attention_apply(const RfEncoder *encoder, size_t tokens, float *qkv, float *scratch,
-						RfError *err)
+rf_self_attention_apply(const RfEncoder *encoder, const AttentionRow *row, float *qkv,
+						float *scratch, RfError *err)
 {
 	const RfConfig *config = encoder->model->config;
 	const RfKernels *kernels = encoder->model->kernels;
@@ -30,12 +32,13 @@ rf_self_attention_apply(const RfEncoder *encoder, size_t tokens, float *qkv, flo
 	size_t hidden = (size_t) config->hidden_size;
 	size_t head_size = hidden / heads;
 
-	rotate_rows(encoder, tokens, heads, head_size, qkv);
+	rotate_rows(encoder, row, heads, head_size, qkv);
 	for (size_t head = 0; head < heads; head++)
 	{
 		float *q = qkv + head * head_size;
 		RfAttention attention = {
-			.tokens = tokens,
+			.tokens = row->tokens,
+			.keys = row->seen,
 			.head_size = head_size,
 			.q = q,
 			.k = q + hidden,
@@ -47,7 +50,7 @@ rf_self_attention_apply(const RfEncoder *encoder, size_t tokens, float *qkv, flo
 		};
 
 		rf_attention_begin(kernels, &attention);
-		for (size_t first = 0; first < tokens; first += RF_ATTENTION_QUERIES)
+		for (size_t first = 0; first < row->tokens; first += RF_ATTENTION_QUERIES)
 		{
 			RF_TRY(rf_compute_poll(encoder, err));
 			rf_attention_queries(kernels, &attention, first);

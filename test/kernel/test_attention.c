@@ -63,10 +63,11 @@ expect_context(const Head *head, size_t token, size_t keys, double scale, double
 }
 
 static void
-run_attention(const RfKernels *kernels, Head *head, bool causal, float scale)
+run_attention(const RfKernels *kernels, Head *head, size_t keys, bool causal, float scale)
 {
 	RfAttention attention = {
 		.tokens = head->tokens,
+		.keys = keys,
 		.head_size = head->d,
 		.q = head->rows,
 		.k = head->rows + head->d + HEADS_APART,
@@ -88,7 +89,7 @@ run_attention(const RfKernels *kernels, Head *head, bool causal, float scale)
 }
 
 static void
-check_head(const RfKernels *kernels, size_t tokens, size_t d, bool causal)
+check_head(const RfKernels *kernels, size_t tokens, size_t keys, size_t d, bool causal)
 {
 	double *expected = malloc(tokens * d * sizeof(double));
 	float scale = (float) (1 / sqrt((double) d));
@@ -96,17 +97,18 @@ check_head(const RfKernels *kernels, size_t tokens, size_t d, bool causal)
 
 	fill_head(&head, tokens, d, tokens * 100 + d);
 	for (size_t token = 0; token < tokens; token++)
-		expect_context(&head, token, causal ? token + 1 : tokens, (double) scale,
+		expect_context(&head, token, causal && token < keys ? token + 1 : keys, (double) scale,
 					   expected + token * d);
-	run_attention(kernels, &head, causal, scale);
+	run_attention(kernels, &head, keys, causal, scale);
 	for (size_t token = 0; token < tokens; token++)
 		for (size_t i = 0; i < d + HEADS_APART; i++)
 		{
 			float found = head.rows[token * head.stride + i];
 
 			if (i < d ? !(fabs(found - expected[token * d + i]) <= 2e-6) : found != CANARY)
-				fail_msg("%s, %zu tokens, head size %zu, causal %d, token %zu, number %zu: %.9g",
-						 kernels->name, tokens, d, (int) causal, token, i, (double) found);
+				fail_msg(
+					"%s, %zu of %zu tokens, head size %zu, causal %d, token %zu, number %zu: %.9g",
+					kernels->name, keys, tokens, d, (int) causal, token, i, (double) found);
 		}
 	free(expected);
 	free(head.rows);
@@ -121,8 +123,10 @@ check_set(const RfKernels *kernels)
 	for (size_t t = 0; t < sizeof(tokens) / sizeof(tokens[0]); t++)
 		for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++)
 		{
-			check_head(kernels, tokens[t], sizes[s], false);
-			check_head(kernels, tokens[t], sizes[s], true);
+			check_head(kernels, tokens[t], tokens[t], sizes[s], false);
+			check_head(kernels, tokens[t], tokens[t], sizes[s], true);
+			check_head(kernels, tokens[t], (tokens[t] + 1) / 2, sizes[s], false);
+			check_head(kernels, tokens[t], (tokens[t] + 1) / 2, sizes[s], true);
 		}
 }
 
@@ -142,7 +146,7 @@ check_set_extreme_scores(const RfKernels *kernels)
 	fill_head(&head, 40, 16, 1);
 	for (size_t i = 0; i < 40 * head.stride; i++)
 		head.rows[i] *= 100;
-	run_attention(kernels, &head, false, 0.25f);
+	run_attention(kernels, &head, 40, false, 0.25f);
 	for (size_t token = 0; token < 40; token++)
 		for (size_t i = 0; i < 16; i++)
 			assert_true(fabsf(head.rows[token * head.stride + i]) <= 200.001f);

@@ -82,8 +82,8 @@ double_rotate(double *x, size_t tokens, size_t heads, size_t d)
 }
 
 static inline double *
-double_attention(const double *q, const double *k, const double *v, size_t tokens, size_t heads,
-				 size_t d, bool causal)
+double_attention(const double *q, const double *k, const double *v, size_t tokens, size_t seen,
+				 size_t heads, size_t d, bool causal)
 {
 	size_t h = heads * d;
 	double *context = calloc(tokens * h, sizeof(double));
@@ -92,7 +92,7 @@ double_attention(const double *q, const double *k, const double *v, size_t token
 	for (size_t head = 0; head < heads; head++)
 		for (size_t i = 0; i < tokens; i++)
 		{
-			size_t keys = causal ? i + 1 : tokens;
+			size_t keys = causal && i < seen ? i + 1 : seen;
 			double largest = -INFINITY;
 			double sum = 0;
 
@@ -123,7 +123,7 @@ double_add(double *x, const double *y, size_t n)
 }
 
 static inline void
-double_layer(const RandomModel *model, int32_t layer, double *x, size_t tokens)
+double_layer(const RandomModel *model, int32_t layer, double *x, size_t tokens, size_t seen)
 {
 	const RfConfig *config = &model->spec.config;
 	size_t h = (size_t) config->hidden_size;
@@ -142,7 +142,7 @@ double_layer(const RandomModel *model, int32_t layer, double *x, size_t tokens)
 		if (i < 2 || config->rotary_value)
 			double_rotate(qkv[i], tokens, heads, h / heads);
 	}
-	context = double_attention(qkv[0], qkv[1], qkv[2], tokens, heads, h / heads,
+	context = double_attention(qkv[0], qkv[1], qkv[2], tokens, seen, heads, h / heads,
 							   config->is_decoder && !config->has_pooler);
 	snprintf(name, sizeof(name), "encoder.layer.%d.attention.output.dense", layer);
 	y = double_linear(model, name, context, tokens, h, h);
@@ -166,9 +166,10 @@ double_layer(const RandomModel *model, int32_t layer, double *x, size_t tokens)
 		free(qkv[i]);
 }
 
-/* Last hidden state [tokens,H] of one row; caller frees */
+/* Last hidden state [tokens,H] of one row, of which the first seen are no padding; caller frees */
 static inline double *
-double_encoder(const RandomModel *model, const int32_t *ids, const int32_t *types, size_t tokens)
+double_encoder(const RandomModel *model, const int32_t *ids, const int32_t *types, size_t tokens,
+			   size_t seen)
 {
 	const RfConfig *config = &model->spec.config;
 	size_t e = (size_t) config->embedding_size;
@@ -190,7 +191,7 @@ double_encoder(const RandomModel *model, const int32_t *ids, const int32_t *type
 		x = y;
 	}
 	for (int32_t i = 0; i < config->num_hidden_layers; i++)
-		double_layer(model, i, x, tokens);
+		double_layer(model, i, x, tokens, seen);
 	return x;
 }
 

@@ -134,6 +134,11 @@ random_model_add_head(RandomModel *model, RfArena *arena)
 		case RF_TASK_TOKEN_CLASSIFICATION:
 			random_model_add_linear(model, arena, "classifier", config->num_labels, h, true);
 			break;
+		case RF_TASK_MULTIPLE_CHOICE:
+			if (config->summary_use_proj)
+				random_model_add_linear(model, arena, "sequence_summary.summary", h, h, true);
+			random_model_add_linear(model, arena, "classifier", 1, h, true);
+			break;
 		case RF_TASK_QUESTION_ANSWERING:
 			random_model_add_linear(model, arena, "qa_outputs", 2, h, true);
 			break;

@@ -93,7 +93,14 @@ make_rows(Rows *rows, RfArena *arena, const RfConfig *config, const uint32_t *le
 		rows->ids[i] = (int32_t) (random * (float) config->vocab_size);
 		rows->types[i] = i % 3 == 0 ? config->type_vocab_size - 1 : 0;
 	}
-	rows->batch = (RfBatch){count, rows->row_start, rows->ids, rows->types};
+	rows->batch = (RfBatch){count, rows->row_start, rows->ids, rows->types, NULL, NULL};
+}
+
+static uint32_t
+row_seen(const RfBatch *batch, size_t row)
+{
+	return batch->row_seen == NULL ? batch->row_start[row + 1] - batch->row_start[row]
+								   : batch->row_seen[row];
 }
 
 /* A batch of the one row with this index. */
@@ -102,8 +109,12 @@ single_row(const Rows *rows, size_t row, RfBatch *batch, uint32_t row_start[2])
 {
 	row_start[0] = 0;
 	row_start[1] = rows->row_start[row + 1] - rows->row_start[row];
-	*batch = (RfBatch){1, row_start, rows->ids + rows->row_start[row],
-					   rows->types + rows->row_start[row]};
+	*batch =
+		(RfBatch){.rows = 1,
+				  .row_start = row_start,
+				  .input_ids = rows->ids + rows->row_start[row],
+				  .token_type_ids = rows->types + rows->row_start[row],
+				  .row_seen = rows->batch.row_seen == NULL ? NULL : rows->batch.row_seen + row};
 }
 
 /* Last hidden states of all rows, in double; caller frees */
@@ -117,7 +128,8 @@ expect_hidden(const RandomModel *random, const Rows *rows)
 	{
 		size_t first = rows->row_start[row];
 		size_t tokens = rows->row_start[row + 1] - first;
-		double *hidden = double_encoder(random, rows->ids + first, rows->types + first, tokens);
+		double *hidden = double_encoder(random, rows->ids + first, rows->types + first, tokens,
+										row_seen(&rows->batch, row));
 
 		memcpy(expected + first * width, hidden, tokens * width * sizeof(double));
 		free(hidden);
@@ -162,8 +174,9 @@ compare_with_single(Fixture *fixture, const Rows *rows, const float *hidden)
 	free(kept);
 }
 
+/* seen [count]: tokens of the rows that are no padding; NULL: all */
 static void
-check_config(const RfConfig *config, const uint32_t *lengths, size_t count)
+check_padded(const RfConfig *config, const uint32_t *lengths, const uint32_t *seen, size_t count)
 {
 	double *expected = NULL;
 
@@ -177,6 +190,7 @@ check_config(const RfConfig *config, const uint32_t *lengths, size_t count)
 			continue;
 		set_up(&fixture, config, every_set[set], (RfAbort){NULL, NULL});
 		make_rows(&rows, &fixture.arena, config, lengths, count);
+		rows.batch.row_seen = seen;
 		assert_int_equal(rf_encoder_forward(&fixture.encoder, &rows.batch, &hidden, &fixture.err),
 						 RF_OK);
 		if (expected == NULL)
@@ -186,6 +200,12 @@ check_config(const RfConfig *config, const uint32_t *lengths, size_t count)
 		tear_down(&fixture);
 	}
 	free(expected);
+}
+
+static void
+check_config(const RfConfig *config, const uint32_t *lengths, size_t count)
+{
+	check_padded(config, lengths, NULL, count);
 }
 
 static void
@@ -260,6 +280,67 @@ test_causal(void **state)
 	check_config(&config, lengths, 4);
 	config.has_pooler = true; /* RoFormer-Sim: not causal */
 	check_config(&config, lengths, 2);
+}
+
+/* Padding sees, and is not seen; of decoders as well. */
+static void
+test_padding(void **state)
+{
+	RfConfig config = random_model_config(RF_TASK_MULTIPLE_CHOICE, 64, 4, 2, 128);
+	static const uint32_t lengths[] = {70, 70, 70, 3, 24};
+	static const uint32_t seen[] = {69, 70, 17, 1, 23};
+
+	(void) state;
+	check_padded(&config, lengths, seen, 5);
+	config.is_decoder = true;
+	check_padded(&config, lengths, seen, 5);
+	config.rotary_value = true;
+	check_padded(&config, lengths, seen, 5);
+}
+
+/* The same bits without padding, and with one padding token at the last one's position. */
+static void
+check_thin_padding(const char *kernels)
+{
+	RfConfig config = random_model_config(RF_TASK_MULTIPLE_CHOICE, 40, 4, 2, 96);
+	static const uint32_t lengths[] = {700};
+	static const uint32_t seen[] = {30};
+	uint32_t row_start[] = {0, 31};
+	uint32_t positions[31];
+	size_t width = 40;
+	float whole[700][40];
+	Fixture fixture;
+	Rows rows;
+	RfBatch thin;
+	const float *hidden;
+
+	set_up(&fixture, &config, kernels, (RfAbort){NULL, NULL});
+	make_rows(&rows, &fixture.arena, &config, lengths, 1);
+	rows.batch.row_seen = seen;
+	assert_int_equal(rf_encoder_forward(&fixture.encoder, &rows.batch, &hidden, &fixture.err),
+					 RF_OK);
+	memcpy(whole, hidden, sizeof(whole));
+	for (uint32_t i = 0; i < 31; i++)
+		positions[i] = i < 30 ? i : 699;
+	rows.ids[30] = rows.ids[699];
+	rows.types[30] = rows.types[699];
+	thin = (RfBatch){1, row_start, rows.ids, rows.types, seen, positions};
+	assert_int_equal(rf_encoder_forward(&fixture.encoder, &thin, &hidden, &fixture.err), RF_OK);
+	assert_memory_equal(hidden, whole, 30 * sizeof(whole[0]));
+	assert_memory_equal(hidden + 30 * width, whole[699], sizeof(whole[0]));
+	row_start[1] = 30;
+	assert_int_equal(rf_encoder_forward(&fixture.encoder, &thin, &hidden, &fixture.err), RF_OK);
+	assert_memory_equal(hidden, whole, 30 * sizeof(whole[0]));
+	tear_down(&fixture);
+}
+
+static void
+test_thin_padding(void **state)
+{
+	(void) state;
+	for (size_t set = 0; set < sizeof(every_set) / sizeof(every_set[0]); set++)
+		if (is_available(every_set[set]))
+			check_thin_padding(every_set[set]);
 }
 
 /* Six times as long as max_position_embeddings. */
@@ -346,7 +427,8 @@ test_bad_batches(void **state)
 	uint32_t row_start[] = {0, 2, 2};
 	int32_t ids[] = {1, 2};
 	int32_t types[] = {0, 1};
-	RfBatch batch = {1, row_start, ids, types};
+	uint32_t seen[] = {2};
+	RfBatch batch = {1, row_start, ids, types, seen, NULL};
 	const float *hidden;
 
 	(void) state;
@@ -364,6 +446,13 @@ test_bad_batches(void **state)
 	assert_int_equal(rf_encoder_forward(&fixture.encoder, &batch, &hidden, &fixture.err),
 					 RF_INVALID);
 	types[0] = 0;
+	for (seen[0] = 0; seen[0] <= 3; seen[0] += 3)
+	{
+		assert_int_equal(rf_encoder_forward(&fixture.encoder, &batch, &hidden, &fixture.err),
+						 RF_INVALID);
+		assert_non_null(strstr(fixture.err.message, "tokens to attend to among 2"));
+	}
+	batch.row_seen = NULL;
 	batch.rows = 2; /* the second has no tokens */
 	assert_int_equal(rf_encoder_forward(&fixture.encoder, &batch, &hidden, &fixture.err),
 					 RF_INVALID);
@@ -414,6 +503,8 @@ main(void)
 		cmocka_unit_test(test_wide_heads),
 		cmocka_unit_test(test_rms_norm_without_biases),
 		cmocka_unit_test(test_causal),
+		cmocka_unit_test(test_padding),
+		cmocka_unit_test(test_thin_padding),
 		cmocka_unit_test(test_long_row),
 		cmocka_unit_test(test_every_activation),
 		cmocka_unit_test(test_abort_anywhere),
