@@ -18,21 +18,30 @@
  * arithmetic; more would only make the activations larger.
  */
 #define DEFAULT_BATCH_TOKENS 1024
+#define FIRST_ROWS ((size_t) 16)
 #define KEEP_BYTES ((size_t) 8 * 1024 * 1024)
 
 typedef struct Collector
 {
 	RfSession *session;
 	RfRun *run;
-	const RfInput *inputs;
-	size_t count;
-	size_t next; /* input to be encoded next */
+	const RfRunSource *source;
 	size_t batch_tokens;
-	int32_t max_length;
+	size_t computed;    /* rows of earlier batches */
 	RfEncoding waiting; /* encoded, for the batch after this one */
 	bool has_waiting;
+	bool ended;  /* the source has no more rows */
 	size_t side; /* which of the two arenas the batch lives in */
 } Collector;
+
+/* The rows of a batch being collected: encodings [rows] of capacity. */
+typedef struct Rows
+{
+	RfEncoding *encodings;
+	size_t count;
+	size_t capacity;
+	size_t tokens;
+} Rows;
 
 static uint64_t
 read_clock(void)
@@ -43,29 +52,36 @@ read_clock(void)
 	return (uint64_t) now.tv_sec * UINT64_C(1000000000) + (uint64_t) now.tv_nsec;
 }
 
-static RfCode
-encode_input(Collector *collector, const RfInput *input, RfEncoding *encoding, RfError *err)
+int32_t
+rf_run_max_length(const RfSession *session, const RfRun *run)
 {
-	RfSession *session = collector->session;
-	RfRunStats *stats = &collector->run->stats;
-	bool truncates = collector->run->options.overflow == RF_OVERFLOW_TRUNCATE;
+	return run->options.max_length > 0 ? run->options.max_length
+									   : session->model.default_max_length;
+}
+
+RfCode
+rf_run_encode(RfSession *session, RfRun *run, const RfInput *input, RfArena *arena,
+			  RfEncoding *encoding, RfError *err)
+{
+	int32_t max_length = rf_run_max_length(session, run);
+	bool truncates = run->options.overflow == RF_OVERFLOW_TRUNCATE;
 	RfEncodeOptions options = {
 		.add_special_tokens = true,
-		.max_length = truncates ? collector->max_length : 0,
+		.max_length = truncates ? max_length : 0,
 		.truncation = truncates ? RF_TRUNCATE_LONGEST_FIRST : RF_TRUNCATE_NONE,
 	};
 
-	RF_TRY(rf_encode(&session->tokenizer, input, &options, &session->abort_fn,
-					 &session->batches[collector->side], encoding, err));
-	if (!truncates && encoding->count > (size_t) collector->max_length)
+	RF_TRY(
+		rf_encode(&session->tokenizer, input, &options, &session->abort_fn, arena, encoding, err));
+	if (!truncates && encoding->count > (size_t) max_length)
 	{
 		rf_error_set(err, RF_TOO_LONG, "text has %zu tokens, more than the limit of %" PRId32,
-					 encoding->count, collector->max_length);
+					 encoding->count, max_length);
 		return RF_TOO_LONG;
 	}
-	stats->rows++;
-	stats->tokens += encoding->count;
-	stats->truncated_rows += encoding->removed > 0;
+	run->stats.rows++;
+	run->stats.tokens += encoding->count;
+	run->stats.truncated_rows += encoding->removed > 0;
 	return RF_OK;
 }
 
@@ -90,97 +106,149 @@ move_encoding(RfEncoding *encoding, RfArena *arena, RfError *err)
 	return RF_OK;
 }
 
-/* Encodes rows of the next batch: *rows of them in encodings. */
+/* Tokens of a row that are no padding. */
+static size_t
+count_seen(const RfEncoding *encoding)
+{
+	size_t seen = encoding->count;
+
+	while (seen > 0 && encoding->attention_mask[seen - 1] == 0)
+		seen--;
+	return seen;
+}
+
+/* Tokens of a row that are computed. */
+static size_t
+count_computed(const RfRunSource *source, const RfEncoding *encoding)
+{
+	size_t seen = count_seen(encoding);
+
+	return source->last_padding_only && seen < encoding->count ? seen + 1 : encoding->count;
+}
+
 static RfCode
-collect_rows(Collector *collector, RfEncoding *encodings, size_t limit, size_t *rows, RfError *err)
+add_row(Rows *rows, const RfEncoding *encoding, size_t tokens, RfArena *arena, RfError *err)
+{
+	if (rows->count == rows->capacity)
+	{
+		const RfEncoding *old = rows->encodings;
+
+		rows->capacity = rows->capacity == 0 ? FIRST_ROWS : rows->capacity * 2;
+		RF_NEW(arena, rows->encodings, rows->capacity, err);
+		if (rows->count > 0)
+			memcpy(rows->encodings, old, rows->count * sizeof(*old));
+	}
+	rows->encodings[rows->count++] = *encoding;
+	rows->tokens += tokens;
+	return RF_OK;
+}
+
+/* Rows of the next batch: one at least, unless the source has no more. */
+static RfCode
+collect_rows(Collector *collector, Rows *rows, RfError *err)
 {
 	RfSession *session = collector->session;
-	size_t tokens = 0;
+	const RfRunSource *source = collector->source;
+	RfArena *arena = &session->batches[collector->side];
 
-	*rows = 0;
 	if (collector->has_waiting)
-	{
-		encodings[(*rows)++] = collector->waiting;
-		tokens = collector->waiting.count;
-		collector->has_waiting = false;
-	}
-	while (*rows < limit && collector->next < collector->count && tokens < collector->batch_tokens)
+		RF_TRY(add_row(rows, &collector->waiting, count_computed(source, &collector->waiting),
+					   arena, err));
+	collector->has_waiting = false;
+	while (!collector->ended && rows->tokens < collector->batch_tokens)
 	{
 		RfEncoding encoding;
+		size_t tokens;
+		bool more;
 
-		RF_TRY(encode_input(collector, &collector->inputs[collector->next], &encoding, err));
-		collector->next++;
-		if (*rows > 0 && tokens + encoding.count > collector->batch_tokens)
+		RF_TRY(
+			source->next(session, collector->run, source->context, arena, &encoding, &more, err));
+		collector->ended = !more;
+		if (!more)
+			break;
+		tokens = count_computed(source, &encoding);
+		if (rows->count > 0 && rows->tokens + tokens > collector->batch_tokens)
 		{
 			RF_TRY(move_encoding(&encoding, &session->batches[1 - collector->side], err));
 			collector->waiting = encoding;
 			collector->has_waiting = true;
 			break;
 		}
-		encodings[(*rows)++] = encoding;
-		tokens += encoding.count;
+		RF_TRY(add_row(rows, &encoding, tokens, arena, err));
 	}
 	return RF_OK;
+}
+
+/* The row's tokens to those of the batch that begin at first, with their positions. */
+static void
+join_row(const RfEncoding *encoding, size_t computed, int32_t *input_ids, int32_t *token_type_ids,
+		 uint32_t *positions)
+{
+	for (size_t i = 0; i < computed; i++)
+	{
+		size_t at = i + 1 == computed ? encoding->count - 1 : i;
+
+		input_ids[i] = encoding->input_ids[at];
+		token_type_ids[i] = encoding->token_type_ids[at];
+		positions[i] = (uint32_t) at;
+	}
 }
 
 /* Concatenates encoded rows. */
 static RfCode
-join_rows(const RfEncoding *encodings, size_t rows, RfArena *arena, RfBatch *batch, RfError *err)
+join_rows(const RfRunSource *source, const Rows *rows, RfArena *arena, RfBatch *batch, RfError *err)
 {
 	uint32_t *row_start;
+	uint32_t *row_seen;
 	int32_t *input_ids;
 	int32_t *token_type_ids;
+	uint32_t *positions;
 	size_t tokens = 0;
 
-	RF_NEW(arena, row_start, rows + 1, err);
-	for (size_t i = 0; i < rows; i++)
+	RF_NEW(arena, row_start, rows->count + 1, err);
+	RF_NEW(arena, row_seen, rows->count, err);
+	for (size_t i = 0; i < rows->count; i++)
 	{
 		row_start[i] = (uint32_t) tokens;
-		tokens += encodings[i].count;
+		row_seen[i] = (uint32_t) count_seen(&rows->encodings[i]);
+		tokens += count_computed(source, &rows->encodings[i]);
 		RF_FAIL_IF(tokens > INT32_MAX, err, RF_LIMIT, "batch has more than %d tokens", INT32_MAX);
 	}
-	row_start[rows] = (uint32_t) tokens;
+	row_start[rows->count] = (uint32_t) tokens;
 	RF_NEW(arena, input_ids, tokens, err);
 	RF_NEW(arena, token_type_ids, tokens, err);
-	for (size_t i = 0; i < rows; i++)
-	{
-		memcpy(input_ids + row_start[i], encodings[i].input_ids,
-			   encodings[i].count * sizeof(int32_t));
-		memcpy(token_type_ids + row_start[i], encodings[i].token_type_ids,
-			   encodings[i].count * sizeof(int32_t));
-	}
-	batch->rows = rows;
-	batch->row_start = row_start;
-	batch->input_ids = input_ids;
-	batch->token_type_ids = token_type_ids;
+	RF_NEW(arena, positions, tokens, err);
+	for (size_t i = 0; i < rows->count; i++)
+		join_row(&rows->encodings[i], row_start[i + 1] - row_start[i], input_ids + row_start[i],
+				 token_type_ids + row_start[i], positions + row_start[i]);
+	*batch = (RfBatch){rows->count, row_start, input_ids, token_type_ids, row_seen, positions};
 	return RF_OK;
 }
 
+/* Computes the next rows; none are left once the source has ended and nothing waits. */
 static RfCode
 compute_batch(Collector *collector, RfRunConsumer consumer, void *context, RfError *err)
 {
 	RfSession *session = collector->session;
 	RfRunStats *stats = &collector->run->stats;
 	RfArena *arena = &session->batches[collector->side];
-	size_t left = collector->count - collector->next + collector->has_waiting;
-	size_t limit = left < collector->batch_tokens ? left : collector->batch_tokens;
-	RfRunBatch batch = {.scratch = arena};
-	RfEncoding *encodings;
-	size_t rows;
+	RfRunBatch batch = {.first = collector->computed, .scratch = arena};
+	Rows rows = {0};
 	uint64_t start = read_clock();
 	uint64_t tokenized;
 
-	batch.first = collector->next - collector->has_waiting;
-	RF_NEW(arena, encodings, limit, err);
-	RF_TRY(collect_rows(collector, encodings, limit, &rows, err));
-	batch.encodings = encodings;
-	RF_TRY(join_rows(encodings, rows, arena, &batch.batch, err));
+	RF_TRY(collect_rows(collector, &rows, err));
+	if (rows.count == 0)
+		return RF_OK;
+	batch.encodings = rows.encodings;
+	RF_TRY(join_rows(collector->source, &rows, arena, &batch.batch, err));
 	tokenized = read_clock();
 	stats->tokenize_ns += tokenized - start;
 	RF_TRY(rf_encoder_forward(&session->encoder, &batch.batch, &batch.hidden, err));
 	RF_TRY(consumer(session, collector->run, &batch, context, err));
 	stats->compute_ns += read_clock() - tokenized;
 	stats->batches++;
+	collector->computed += rows.count;
 	if (collector->run->batch_done != NULL)
 		collector->run->batch_done(collector->run);
 	return RF_OK;
@@ -189,7 +257,7 @@ compute_batch(Collector *collector, RfRunConsumer consumer, void *context, RfErr
 static RfCode
 run_all(Collector *collector, RfRunConsumer consumer, void *context, RfError *err)
 {
-	while (collector->next < collector->count || collector->has_waiting)
+	while (!collector->ended || collector->has_waiting)
 	{
 		RF_TRY(compute_batch(collector, consumer, context, err));
 		rf_arena_free(&collector->session->batches[collector->side]);
@@ -199,17 +267,15 @@ run_all(Collector *collector, RfRunConsumer consumer, void *context, RfError *er
 }
 
 RfCode
-rf_run_batches(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
-			   RfRunConsumer consumer, void *context, RfError *err)
+rf_run_rows(RfSession *session, RfRun *run, const RfRunSource *source, RfRunConsumer consumer,
+			void *context, RfError *err)
 {
 	const RfRunOptions *options = &run->options;
-	Collector collector = {.session = session, .run = run, .inputs = inputs, .count = count};
+	Collector collector = {.session = session, .run = run, .source = source};
 	RfCode code;
 
 	RF_FAIL_IF(options->max_length < 0, err, RF_INVALID, "maximum length must not be negative");
 	RF_FAIL_IF(options->batch_tokens < 0, err, RF_INVALID, "batch size must not be negative");
-	collector.max_length =
-		options->max_length > 0 ? options->max_length : session->model.default_max_length;
 	collector.batch_tokens =
 		options->batch_tokens > 0 ? (size_t) options->batch_tokens : DEFAULT_BATCH_TOKENS;
 	code = run_all(&collector, consumer, context, err);
@@ -217,6 +283,36 @@ rf_run_batches(RfSession *session, RfRun *run, const RfInput *inputs, size_t cou
 	rf_arena_free(&session->batches[1]);
 	rf_encoder_trim(&session->encoder, KEEP_BYTES);
 	return code;
+}
+
+/* A row for each input. */
+typedef struct InputRows
+{
+	const RfInput *inputs;
+	size_t count;
+	size_t next;
+} InputRows;
+
+static RfCode
+next_input(RfSession *session, RfRun *run, void *context, RfArena *arena, RfEncoding *encoding,
+		   bool *more, RfError *err)
+{
+	InputRows *rows = context;
+
+	*more = rows->next < rows->count;
+	if (!*more)
+		return RF_OK;
+	return rf_run_encode(session, run, &rows->inputs[rows->next++], arena, encoding, err);
+}
+
+RfCode
+rf_run_batches(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
+			   RfRunConsumer consumer, void *context, RfError *err)
+{
+	InputRows rows = {inputs, count, 0};
+	RfRunSource source = {next_input, &rows, false};
+
+	return rf_run_rows(session, run, &source, consumer, context, err);
 }
 
 RfCode

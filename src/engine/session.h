@@ -21,7 +21,7 @@ struct RfSession
 /* Rows of a run that are computed together. */
 typedef struct RfRunBatch
 {
-	size_t first;                /* index of the first row among the run's inputs */
+	size_t first;                /* index of the first row among the run's */
 	const RfEncoding *encodings; /* [rows] */
 	RfBatch batch;
 	const float *hidden; /* [tokens,H] */
@@ -32,7 +32,30 @@ typedef struct RfRunBatch
 typedef RfCode (*RfRunConsumer)(RfSession *session, RfRun *run, const RfRunBatch *batch,
 								void *context, RfError *err);
 
-/* Tokenizes and computes all inputs, batch by batch in their order. */
+/*
+ * Where the rows of a run come from. next encodes one into arena, or says that there are no more.
+ * Padding, always on the right, is not attended to. Its hidden states are computed; of all of a row
+ * only those of the last column where last_padding_only is set.
+ */
+typedef struct RfRunSource
+{
+	RfCode (*next)(RfSession *session, RfRun *run, void *context, RfArena *arena,
+				   RfEncoding *encoding, bool *more, RfError *err);
+	void *context;
+	bool last_padding_only;
+} RfRunSource;
+
+/* Computes all rows of a source, batch by batch in their order. */
+extern RfCode rf_run_rows(RfSession *session, RfRun *run, const RfRunSource *source,
+						  RfRunConsumer consumer, void *context, RfError *err);
+
+/* Tokens a row of this run may have. */
+extern int32_t rf_run_max_length(const RfSession *session, const RfRun *run);
+/* Encodes an input as a row, cut or refused by the run's options, and counts it. */
+extern RfCode rf_run_encode(RfSession *session, RfRun *run, const RfInput *input, RfArena *arena,
+							RfEncoding *encoding, RfError *err);
+
+/* The same with one row for each input. */
 extern RfCode rf_run_batches(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
 							 RfRunConsumer consumer, void *context, RfError *err);
 
