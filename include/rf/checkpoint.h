@@ -29,10 +29,22 @@ extern RfCode rf_directory_read(const char *directory, const char *name, size_t 
 								RfArena *arena, char **data, size_t *length, RfError *err);
 
 /*
- * Finds the weights in directory (model.safetensors, else model.safetensors.index.json with its
- * shards, else pytorch_model.bin, else pytorch_model.bin.index.json with its shards) and reads their
- * headers. RF_NOT_FOUND, naming what was looked for, when there are none.
+ * A format of weight files beside those that every checkpoint knows: what reads "tf_model.h5" or
+ * "flax_model.msgpack" (rf/foreign.h). Those need libraries that a server must not load.
  */
+typedef struct RfReader RfReader;
+
+/*
+ * Finds the weights in directory and reads their headers. The first of these counts:
+ * model.safetensors, model.safetensors.index.json with its shards, pytorch_model.bin,
+ * pytorch_model.bin.index.json with its shards, tf_model.h5, flax_model.msgpack,
+ * bert_model.ckpt.index with its shards. RF_NOT_FOUND, naming what was looked for, when there are
+ * none; RF_UNSUPPORTED when there are only some that none of the readers [reader_count] reads.
+ */
+extern RfCode rf_checkpoint_open_with(const char *directory, const RfReader *const *readers,
+									  size_t reader_count, RfMemory memory,
+									  RfCheckpoint **checkpoint, RfError *err);
+/* Without further readers: tf_model.h5 and flax_model.msgpack are not read. */
 extern RfCode rf_checkpoint_open(const char *directory, RfMemory memory, RfCheckpoint **checkpoint,
 								 RfError *err);
 extern void rf_checkpoint_close(RfCheckpoint *checkpoint); /* NULL is fine */

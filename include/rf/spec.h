@@ -111,6 +111,14 @@ typedef struct RfFileRule
 extern const RfFileRule rf_model_files[];
 extern const size_t rf_model_files_count;
 
+/*
+ * Reads the files of directory that rf_model_files lists into the arena, in order of their names
+ * (byte order). *files has room for one more, which belongs to no directory: the dictionary.
+ * RF_NOT_FOUND without a required file, RF_LIMIT for one that is too large.
+ */
+extern RfCode rf_spec_read_files(const char *directory, RfArena *arena, RfFile **files,
+								 size_t *count, RfError *err);
+
 typedef struct RfSpec
 {
 	char architecture[64];

@@ -2,58 +2,103 @@
  * checkpoint.c - finds the weights of a model directory and dispatches to the reader of their
  * format.
  *
- * Readers are tried in the order in which Hugging Face's loader looks for files.
+ * Files are looked for in the order in which Hugging Face's loader does it, then those of
+ * TensorFlow 2, Flax and TensorFlow 1. Formats that need a library which has no place in a server
+ * process have no reader here: whoever has one hands it to rf_checkpoint_open_with.
  */
 #include "reader.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-static const RfReader *const readers[] = {&rf_safetensors_reader, &rf_safetensors_index_reader,
-										&rf_torch_reader, &rf_torch_index_reader};
+typedef struct Format
+{
+	const char *file_name;
+	const RfReader *reader; /* NULL: the caller's, if it has one of that file name */
+} Format;
 
-#define READER_COUNT (sizeof(readers) / sizeof(readers[0]))
-
-/* Weights in formats without a reader, to tell "nothing there" from "not in this form". */
-static const char *const foreign_files[] = {
-	"tf_model.h5",
-	"flax_model.msgpack",
-	"bert_model.ckpt.index",
+static const Format formats[] = {
+	{"model.safetensors", &rf_safetensors_reader},
+	{"model.safetensors.index.json", &rf_safetensors_index_reader},
+	{"pytorch_model.bin", &rf_torch_reader},
+	{"pytorch_model.bin.index.json", &rf_torch_index_reader},
+	{"tf_model.h5", NULL},
+	{"flax_model.msgpack", NULL},
+	{"bert_model.ckpt.index", NULL},
 };
 
-#define FOREIGN_COUNT (sizeof(foreign_files) / sizeof(foreign_files[0]))
+#define FORMAT_COUNT (sizeof(formats) / sizeof(formats[0]))
 
-static RfCode
-report_no_weights(int fd, const char *directory, RfError *err)
+/* What a caller of rf_checkpoint_open_with brings along. */
+typedef struct Search
 {
-	for (size_t i = 0; i < FOREIGN_COUNT; i++)
+	const char *directory;
+	int fd;                         /* of the directory */
+	const RfReader *const *readers; /* [count] */
+	size_t count;
+} Search;
+
+static const RfReader *
+find_reader(const Search *search, const Format *format)
+{
+	if (format->reader != NULL)
+		return format->reader;
+	for (size_t i = 0; i < search->count; i++)
 	{
-		if (!rf_directory_has(fd, foreign_files[i]))
-			continue;
-		rf_error_set(err, RF_UNSUPPORTED, "weights in \"%s\" are in a format that is not supported",
-					 foreign_files[i]);
-		rf_error_detail(err, "Directory \"%s\" has no weights in safetensors or PyTorch format.", directory);
-		rf_error_hint(err, "Save the model in safetensors format, as model.safetensors or as "
-						   "shards with model.safetensors.index.json, or as pytorch_model.bin.");
-		return RF_UNSUPPORTED;
+		if (strcmp(search->readers[i]->file_name, format->file_name) == 0)
+			return search->readers[i];
 	}
-	rf_error_set(err, RF_NOT_FOUND, "no weights found in directory \"%s\"", directory);
-	rf_error_detail(err, "Looked for \"%s\", \"%s\", \"%s\" and \"%s\".", readers[0]->file_name,
-					readers[1]->file_name, readers[2]->file_name, readers[3]->file_name);
-	return RF_NOT_FOUND;
+	return NULL;
 }
 
 static RfCode
-choose_reader(int fd, const char *directory, const RfReader **reader, RfError *err)
+report_no_reader(const Search *search, const char *file_name, RfError *err)
 {
-	for (size_t i = 0; i < READER_COUNT; i++)
+	rf_error_set(err, RF_UNSUPPORTED, "weights in \"%s\" are in a format that is not read here",
+				 file_name);
+	rf_error_detail(err, "Directory \"%s\" has no weights in safetensors or PyTorch format.",
+					search->directory);
+	rf_error_hint(err, "Load the model with the client program roformer_import, or save it in "
+					   "safetensors format.");
+	return RF_UNSUPPORTED;
+}
+
+static RfCode
+report_no_weights(const Search *search, RfError *err)
+{
+	char names[512] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < FORMAT_COUNT; i++)
 	{
-		*reader = readers[i];
-		if (rf_directory_has(fd, readers[i]->file_name))
-			return RF_OK;
+		if (find_reader(search, &formats[i]) != NULL)
+			used += (size_t) snprintf(names + used, sizeof(names) - used, "%s\"%s\"",
+									  used == 0 ? "" : ", ", formats[i].file_name);
 	}
-	return report_no_weights(fd, directory, err);
+	rf_error_set(err, RF_NOT_FOUND, "no weights found in directory \"%s\"", search->directory);
+	rf_error_detail(err, "Looked for %s.", names);
+	return RF_NOT_FOUND;
+}
+
+/* Weights that can't be read don't hide others that can. */
+static RfCode
+choose_reader(const Search *search, const RfReader **reader, RfError *err)
+{
+	const char *unread = NULL;
+
+	for (size_t i = 0; i < FORMAT_COUNT; i++)
+	{
+		if (!rf_directory_has(search->fd, formats[i].file_name))
+			continue;
+		*reader = find_reader(search, &formats[i]);
+		if (*reader != NULL)
+			return RF_OK;
+		if (unread == NULL)
+			unread = formats[i].file_name;
+	}
+	return unread != NULL ? report_no_reader(search, unread, err) : report_no_weights(search, err);
 }
 
 /* The checkpoint lies in its own arena. */
@@ -70,15 +115,14 @@ create_checkpoint(RfMemory memory, const RfReader *reader, RfCheckpoint **checkp
 }
 
 static RfCode
-open_with_reader(int fd, const char *directory, RfMemory memory, RfCheckpoint **checkpoint,
-				 RfError *err)
+open_found(const Search *search, RfMemory memory, RfCheckpoint **checkpoint, RfError *err)
 {
-	const RfReader *reader;
+	const RfReader *reader = NULL;
 	RfCode code;
 
-	RF_TRY(choose_reader(fd, directory, &reader, err));
+	RF_TRY(choose_reader(search, &reader, err));
 	RF_TRY(create_checkpoint(memory, reader, checkpoint, err));
-	code = reader->open(*checkpoint, fd, err);
+	code = reader->open(*checkpoint, search->fd, err);
 	if (code != RF_OK)
 	{
 		rf_checkpoint_close(*checkpoint);
@@ -88,16 +132,23 @@ open_with_reader(int fd, const char *directory, RfMemory memory, RfCheckpoint **
 }
 
 RfCode
-rf_checkpoint_open(const char *directory, RfMemory memory, RfCheckpoint **checkpoint, RfError *err)
+rf_checkpoint_open_with(const char *directory, const RfReader *const *readers, size_t reader_count,
+						RfMemory memory, RfCheckpoint **checkpoint, RfError *err)
 {
+	Search search = {.directory = directory, .readers = readers, .count = reader_count};
 	RfCode code;
-	int fd;
 
 	*checkpoint = NULL;
-	RF_TRY(rf_directory_open(directory, &fd, err));
-	code = open_with_reader(fd, directory, memory, checkpoint, err);
-	close(fd);
+	RF_TRY(rf_directory_open(directory, &search.fd, err));
+	code = open_found(&search, memory, checkpoint, err);
+	close(search.fd);
 	return code;
+}
+
+RfCode
+rf_checkpoint_open(const char *directory, RfMemory memory, RfCheckpoint **checkpoint, RfError *err)
+{
+	return rf_checkpoint_open_with(directory, NULL, 0, memory, checkpoint, err);
 }
 
 void

@@ -11,14 +11,14 @@
 #include "directory.h"
 #include "rf/checkpoint.h"
 
-typedef struct RfReader
+struct RfReader
 {
 	const char *file_name; /* whose presence chooses this reader */
 	RfCode (*open)(RfCheckpoint *checkpoint, int directory, RfError *err);
 	/* The rows are known to lie inside the tensor. */
 	RfCode (*read)(RfCheckpoint *checkpoint, size_t index, uint64_t first, uint64_t rows,
 				   void *buffer, RfError *err);
-} RfReader;
+};
 
 struct RfCheckpoint
 {

@@ -7,7 +7,10 @@
  */
 #include "spec_private.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "rf/checkpoint.h"
 
 #define MEGABYTE ((size_t) 1024 * 1024)
 
@@ -38,6 +41,35 @@ rf_task_name(RfTask task)
 	};
 
 	return names[task];
+}
+
+static int
+compare_files(const void *a, const void *b)
+{
+	return strcmp(((const RfFile *) a)->name, ((const RfFile *) b)->name);
+}
+
+RfCode
+rf_spec_read_files(const char *directory, RfArena *arena, RfFile **files, size_t *count,
+				   RfError *err)
+{
+	*count = 0;
+	RF_NEW(arena, *files, rf_model_files_count + 1, err);
+	for (size_t i = 0; i < rf_model_files_count; i++)
+	{
+		const RfFileRule *rule = &rf_model_files[i];
+		char *data;
+		size_t size;
+		RfCode code =
+			rf_directory_read(directory, rule->name, rule->limit, arena, &data, &size, err);
+
+		if (code == RF_NOT_FOUND && !rule->required)
+			continue;
+		RF_TRY(code);
+		(*files)[(*count)++] = (RfFile){rule->name, data, size};
+	}
+	qsort(*files, *count, sizeof(RfFile), compare_files);
+	return RF_OK;
 }
 
 const RfFile *

@@ -31,22 +31,12 @@ golden_directory(void)
 static void
 read_spec(GoldenModel *model, const char *directory)
 {
-	RfFile *files = rf_arena_alloc(&model->arena, rf_model_files_count, sizeof(*files));
-	size_t count = 0;
+	RfFile *files;
+	size_t count;
 	RfError err = {0};
 
-	for (size_t i = 0; i < rf_model_files_count; i++)
-	{
-		char *data;
-		size_t size;
-		RfCode code = rf_directory_read(directory, rf_model_files[i].name, rf_model_files[i].limit,
-										&model->arena, &data, &size, &err);
-
-		if (code == RF_NOT_FOUND && !rf_model_files[i].required)
-			continue;
-		FAIL_UNLESS_OK(code, model->name, err);
-		files[count++] = (RfFile){rf_model_files[i].name, data, size};
-	}
+	FAIL_UNLESS_OK(rf_spec_read_files(directory, &model->arena, &files, &count, &err), model->name,
+				   err);
 	FAIL_UNLESS_OK(rf_spec_parse(files, count, &model->arena, &model->spec, &err), model->name,
 				   err);
 	model->has_text =

@@ -9,27 +9,14 @@
 
 #include <cmocka.h>
 
-#include "rf/checkpoint.h"
-
 size_t
-spec_files_read(const char *directory, RfArena *arena, RfFile *files)
+spec_files_read(const char *directory, RfArena *arena, RfFile **files)
 {
-	size_t count = 0;
+	size_t count;
+	RfError err;
 
-	for (size_t i = 0; i < rf_model_files_count; i++)
-	{
-		const RfFileRule *rule = &rf_model_files[i];
-		RfError err;
-		char *data;
-		size_t size;
-		RfCode code =
-			rf_directory_read(directory, rule->name, rule->limit, arena, &data, &size, &err);
-
-		if (code == RF_OK)
-			files[count++] = (RfFile){rule->name, data, size};
-		else if (code != RF_NOT_FOUND || rule->required)
-			fail_msg("%s: %s", directory, err.message);
-	}
+	if (rf_spec_read_files(directory, arena, files, &count, &err) != RF_OK)
+		fail_msg("%s: %s", directory, err.message);
 	return count;
 }
 

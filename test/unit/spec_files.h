@@ -6,11 +6,8 @@
 
 #include "rf/spec.h"
 
-/*
- * The files of rf_model_files below directory, read through rf_directory_read; files has room for
- * rf_model_files_count. The test fails when a required one is missing.
- */
-extern size_t spec_files_read(const char *directory, RfArena *arena, RfFile *files);
+/* The files of rf_model_files below directory. The test fails when a required one is missing. */
+extern size_t spec_files_read(const char *directory, RfArena *arena, RfFile **files);
 
 /* config.json as given and a vocabulary of the five special tokens; files has room for two. */
 extern void spec_files_make(const char *config, RfFile *files);

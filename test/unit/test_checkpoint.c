@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "rf/checkpoint.h"
+#include "../../src/checkpoint/reader.h"
 #include "safetensors_file.h"
 #include "scratch_directory.h"
 
@@ -195,11 +195,11 @@ missing_weights_are_reported(void **state)
 	assert_non_null(strstr(err.message, "no weights found in directory"));
 	assert_string_equal(err.detail,
 						"Looked for \"model.safetensors\", \"model.safetensors.index.json\", "
-						"\"pytorch_model.bin\" and \"pytorch_model.bin.index.json\".");
+						"\"pytorch_model.bin\", \"pytorch_model.bin.index.json\".");
 }
 
 static void
-foreign_weights_are_reported(void **state)
+weights_without_a_reader_are_reported(void **state)
 {
 	static const char *const names[] = {
 		"tf_model.h5",
@@ -214,12 +214,77 @@ foreign_weights_are_reported(void **state)
 		scratch_write_text(names[i], "x");
 		assert_int_equal(open_checkpoint(&err), RF_UNSUPPORTED);
 		assert_non_null(strstr(err.message, names[i]));
-		assert_non_null(strstr(err.hint, "safetensors"));
+		assert_non_null(strstr(err.hint, "roformer_import"));
 		assert_int_equal(unlink(scratch_path(names[i])), 0);
 	}
 	scratch_write_text("tf_model.h5", "x");
 	safetensors_write("model.safetensors", "{}", 0);
 	assert_int_equal(open_checkpoint(&err), RF_OK);
+}
+
+/* A reader of a test's own: its checkpoint has one tensor, "x". */
+static RfCode
+open_fake(RfCheckpoint *checkpoint, int fd, RfError *err)
+{
+	(void) fd;
+	RF_NEW0(&checkpoint->arena, checkpoint->tensors, 1, err);
+	checkpoint->tensors[0].name = "x";
+	checkpoint->count = 1;
+	return RF_OK;
+}
+
+static RfCode
+read_fake(RfCheckpoint *checkpoint, size_t index, uint64_t first, uint64_t rows, void *buffer,
+		  RfError *err)
+{
+	(void) checkpoint, (void) index, (void) first, (void) rows, (void) err;
+	memcpy(buffer, "fake", 4);
+	return RF_OK;
+}
+
+static const RfReader fake = {"flax_model.msgpack", open_fake, read_fake};
+static const RfReader *const fakes[] = {&fake};
+
+static size_t
+count_with_fake(void)
+{
+	RfCheckpoint *checkpoint;
+	RfError err;
+	size_t count;
+
+	assert_int_equal(
+		rf_checkpoint_open_with(directory, fakes, 1, rf_memory_malloc, &checkpoint, &err), RF_OK);
+	count = rf_checkpoint_count(checkpoint);
+	rf_checkpoint_close(checkpoint);
+	return count;
+}
+
+/* Only where nothing that goes before is there; a format nobody reads doesn't go before. */
+static void
+callers_bring_readers(void **state)
+{
+	RfCheckpoint *checkpoint;
+	char value[4];
+	RfError err;
+
+	(void) state;
+	assert_int_equal(
+		rf_checkpoint_open_with(directory, fakes, 1, rf_memory_malloc, &checkpoint, &err),
+		RF_NOT_FOUND);
+	assert_null(checkpoint);
+	assert_non_null(strstr(err.detail, ", \"flax_model.msgpack\""));
+	scratch_write_text("tf_model.h5", "x");
+	scratch_write_text("flax_model.msgpack", "x");
+	assert_int_equal(
+		rf_checkpoint_open_with(directory, fakes, 1, rf_memory_malloc, &checkpoint, &err), RF_OK);
+	assert_string_equal(rf_checkpoint_tensor(checkpoint, 0)->name, "x");
+	assert_int_equal(rf_checkpoint_read(checkpoint, 0, 0, 1, value, &err), RF_OK);
+	assert_memory_equal(value, "fake", 4);
+	assert_int_equal(rf_checkpoint_read(checkpoint, 0, 1, 1, value, &err), RF_INVALID);
+	rf_checkpoint_close(checkpoint);
+	assert_int_equal(count_with_fake(), 1);
+	safetensors_write("model.safetensors", "{}", 0);
+	assert_int_equal(count_with_fake(), 0);
 }
 
 static void
@@ -281,12 +346,19 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(files_are_read_whole),         TEST(links_are_followed),
-		TEST(names_stay_in_the_directory),  TEST(larger_files_are_refused),
-		TEST(missing_files_are_named),      TEST(only_regular_files_are_read),
-		TEST(unreadable_files_are_refused), TEST(missing_weights_are_reported),
-		TEST(foreign_weights_are_reported), TEST(special_files_are_no_weights),
-		TEST(directory_must_be_one),        TEST(descriptors_are_given_back),
+		TEST(files_are_read_whole),
+		TEST(links_are_followed),
+		TEST(names_stay_in_the_directory),
+		TEST(larger_files_are_refused),
+		TEST(missing_files_are_named),
+		TEST(only_regular_files_are_read),
+		TEST(unreadable_files_are_refused),
+		TEST(missing_weights_are_reported),
+		TEST(weights_without_a_reader_are_reported),
+		TEST(callers_bring_readers),
+		TEST(special_files_are_no_weights),
+		TEST(directory_must_be_one),
+		TEST(descriptors_are_given_back),
 	};
 
 	return cmocka_run_group_tests_name("checkpoint", tests, NULL, NULL);

@@ -113,8 +113,8 @@ tear_down(void **state)
 static void
 parse_directory(const char *directory, RfSpec *spec)
 {
-	RfFile *files = rf_arena_alloc(&arena, rf_model_files_count, sizeof(RfFile));
-	size_t count = spec_files_read(directory, &arena, files);
+	RfFile *files;
+	size_t count = spec_files_read(directory, &arena, &files);
 	RfError err;
 
 	if (rf_spec_parse(files, count, &arena, spec, &err) != RF_OK)
@@ -313,8 +313,8 @@ tokens_without_embedding_are_refused(void **state)
 static void
 running_out_of_memory_is_an_error(void **state)
 {
-	RfFile *files = rf_arena_alloc(&arena, rf_model_files_count, sizeof(RfFile));
-	size_t count = spec_files_read("models/roformer-intent-clinc150", &arena, files);
+	RfFile *files;
+	size_t count = spec_files_read("models/roformer-intent-clinc150", &arena, &files);
 	RfCheckpoint *checkpoint = open_weights("models/roformer-intent-clinc150");
 	FailingMemory failing;
 	RfMemory memory = failing_memory(&failing);

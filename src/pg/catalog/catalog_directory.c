@@ -150,28 +150,6 @@ compare_files(const void *a, const void *b)
 }
 
 static void
-read_files(RoformerDirectory *directory, const char *path)
-{
-	RfError err;
-
-	directory->files = palloc0((rf_model_files_count + 1) * sizeof(RfFile));
-	for (size_t i = 0; i < rf_model_files_count; i++)
-	{
-		const RfFileRule *rule = &rf_model_files[i];
-		char *data;
-		size_t size;
-		RfCode code =
-			rf_directory_read(path, rule->name, rule->limit, &directory->arena, &data, &size, &err);
-
-		if (code == RF_NOT_FOUND && !rule->required)
-			continue;
-		roformer_check(code, &err);
-		directory->files[directory->file_count++] = (RfFile){rule->name, data, size};
-	}
-	qsort(directory->files, directory->file_count, sizeof(RfFile), compare_files);
-}
-
-static void
 warn_unexpected(const RfMatch *match)
 {
 	StringInfoData names;
@@ -198,7 +176,9 @@ read_content(RoformerDirectory *directory, const char *path)
 	size_t count;
 	RfError err;
 
-	read_files(directory, path);
+	roformer_check(rf_spec_read_files(path, &directory->arena, &directory->files,
+									  &directory->file_count, &err),
+				   &err);
 	roformer_check(rf_spec_parse(directory->files, directory->file_count, &directory->arena,
 								 &directory->spec, &err),
 				   &err);
