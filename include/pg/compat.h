@@ -31,6 +31,13 @@
 #define roformer_backend_number() (MyBackendId - 1)
 #endif
 
+/* The index of a relation's primary key that isn't deferrable; 18 added an argument. */
+#if PG_VERSION_NUM >= 180000
+#define roformer_primary_key_index(relation) RelationGetPrimaryKeyIndex(relation, false)
+#else
+#define roformer_primary_key_index(relation) RelationGetPrimaryKeyIndex(relation)
+#endif
+
 /* 17 brought transaction_timeout, which ends the session without ProcDiePending. */
 #if PG_VERSION_NUM >= 170000
 #define roformer_transaction_timeout_pending() (TransactionTimeoutPending)

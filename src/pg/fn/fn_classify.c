@@ -157,30 +157,37 @@ roformer_classify_score_array(PG_FUNCTION_ARGS)
 typedef struct LabelScore
 {
 	int32 label;
+	float logit;
 	float score;
 } LabelScore;
 
-/* Best first; equal ones in the order of the labels. */
+/*
+ * Best first; equal ones in the order of the labels. By logits, as classify() chooses: scores near
+ * 1 are rounded to the same number.
+ */
 static int
 compare_scores(const void *a, const void *b)
 {
 	const LabelScore *x = a;
 	const LabelScore *y = b;
 
-	if (x->score != y->score)
-		return x->score > y->score ? -1 : 1;
+	if (x->logit != y->logit)
+		return x->logit > y->logit ? -1 : 1;
 	return x->label - y->label;
 }
 
 static Datum
-form_label_scores(const RoformerSession *session, const float *scores, int32 labels,
+form_label_scores(const RoformerSession *session, const float *logits, int32 labels,
 				  TupleDesc row_type)
 {
 	LabelScore *ranked = palloc(sizeof(LabelScore) * labels);
+	float *scores = palloc(sizeof(float) * labels);
 	Datum *rows = palloc(sizeof(Datum) * labels);
 
+	rf_session_scores(session->engine, logits, scores);
 	for (int32 label = 0; label < labels; label++)
-		ranked[label] = (LabelScore){.label = label, .score = scores[label]};
+		ranked[label] =
+			(LabelScore){.label = label, .logit = logits[label], .score = scores[label]};
 	qsort(ranked, labels, sizeof(LabelScore), compare_scores);
 	for (int32 i = 0; i < labels; i++)
 	{
@@ -199,11 +206,11 @@ static void
 classify_inputs_fully(RoformerCall *call, Datum *results)
 {
 	int32 labels = require_labels(call);
-	const float *scores = compute_scores(call, labels);
+	const float *logits = compute_logits(call);
 	TupleDesc row_type = roformer_array_row_type(call->fcinfo);
 
 	for (size_t i = 0; i < call->count; i++)
-		results[i] = form_label_scores(call->session, scores + i * labels, labels, row_type);
+		results[i] = form_label_scores(call->session, logits + i * labels, labels, row_type);
 	ReleaseTupleDesc(row_type);
 }
 
