@@ -94,6 +94,9 @@ extern RfCode rf_run_sequence_logits(RfSession *session, RfRun *run, const RfInp
 /* Logits [C] to scores [C] by the model's problem: softmax, sigmoid or as they are. */
 extern void rf_session_scores(const RfSession *session, const float *logits, float *scores);
 
+/* scores [n] = softmax(logits [n]), in double; either may be the other */
+extern void rf_softmax(const float *logits, size_t n, float *scores);
+
 /* Token classification [T,C], masked and causal LM [T,V], question answering [2,T]. */
 typedef struct RfMatrix
 {
@@ -157,6 +160,15 @@ typedef struct RfFills
 /* *fills [B]: for each mask in order, the top_k tokens, best first. */
 extern RfCode rf_run_fill_mask(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
 							   int32_t top_k, RfFills **fills, RfError *err);
+
+/*
+ * Multiple choice: a logit for each of the inputs, which are pairs of a prompt and a choice. Those
+ * of one prompt stand together, counts [prompts] of them, and are compared by rf_softmax. They are
+ * padded to the longest of them, which the summary of such models may see: a choice's logit depends
+ * on the other choices of its prompt, and on nothing else.
+ */
+extern RfCode rf_run_choices(RfSession *session, RfRun *run, const RfInput *inputs,
+							 const size_t *counts, size_t prompts, float **logits, RfError *err);
 
 /*
  * Encoded rows (rf/model.h) straight to the last hidden state, for whoever batches by himself.

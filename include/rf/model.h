@@ -128,6 +128,9 @@ extern RfCode rf_head_labels(RfEncoder *encoder, const float *hidden, size_t m, 
 /* [m,V] */
 extern RfCode rf_head_vocabulary(RfEncoder *encoder, const float *hidden, size_t m,
 								 RfArena *scratch, float *logits, RfError *err);
+/* [m]: multiple choice, on the summaries of rows */
+extern RfCode rf_head_choices(RfEncoder *encoder, const float *summaries, size_t m,
+							  RfArena *scratch, float *logits, RfError *err);
 /* [m,H], on first tokens */
 extern RfCode rf_head_pooler(RfEncoder *encoder, const float *hidden, size_t m, float *pooled,
 							 RfError *err);

@@ -15,8 +15,8 @@ typedef struct EmbedContext
 	float *vectors; /* [B,H] of the whole run */
 } EmbedContext;
 
-static void
-pool_mean(const float *hidden, size_t tokens, size_t width, double *sums, float *vector)
+void
+rf_pool_mean(const float *hidden, size_t tokens, size_t width, double *sums, float *vector)
 {
 	memset(sums, 0, width * sizeof(double));
 	for (size_t t = 0; t < tokens; t++)
@@ -67,7 +67,7 @@ pool_rows(RfSession *session, const RfRunBatch *batch, RfPooling pooling, float 
 		float *vector = vectors + row * width;
 
 		if (pooling == RF_POOL_MEAN)
-			pool_mean(hidden, tokens, width, sums, vector);
+			rf_pool_mean(hidden, tokens, width, sums, vector);
 		else if (pooling == RF_POOL_MAX)
 			pool_max(hidden, tokens, width, vector);
 		else

@@ -52,6 +52,17 @@ read_clock(void)
 	return (uint64_t) now.tv_sec * UINT64_C(1000000000) + (uint64_t) now.tv_nsec;
 }
 
+/* Tokens of a row that are no padding. */
+static size_t
+count_seen(const RfEncoding *encoding)
+{
+	size_t seen = encoding->count;
+
+	while (seen > 0 && encoding->attention_mask[seen - 1] == 0)
+		seen--;
+	return seen;
+}
+
 int32_t
 rf_run_max_length(const RfSession *session, const RfRun *run)
 {
@@ -60,7 +71,7 @@ rf_run_max_length(const RfSession *session, const RfRun *run)
 }
 
 RfCode
-rf_run_encode(RfSession *session, RfRun *run, const RfInput *input, RfArena *arena,
+rf_run_encode(RfSession *session, RfRun *run, const RfInput *input, size_t padded, RfArena *arena,
 			  RfEncoding *encoding, RfError *err)
 {
 	int32_t max_length = rf_run_max_length(session, run);
@@ -69,8 +80,12 @@ rf_run_encode(RfSession *session, RfRun *run, const RfInput *input, RfArena *are
 		.add_special_tokens = true,
 		.max_length = truncates ? max_length : 0,
 		.truncation = truncates ? RF_TRUNCATE_LONGEST_FIRST : RF_TRUNCATE_NONE,
+		.pad_to_max_length = padded > 0,
 	};
 
+	/* If any row is cut, the longest has just max_length. */
+	if (padded > 0)
+		options.max_length = (int32_t) padded;
 	RF_TRY(
 		rf_encode(&session->tokenizer, input, &options, &session->abort_fn, arena, encoding, err));
 	if (!truncates && encoding->count > (size_t) max_length)
@@ -80,7 +95,7 @@ rf_run_encode(RfSession *session, RfRun *run, const RfInput *input, RfArena *are
 		return RF_TOO_LONG;
 	}
 	run->stats.rows++;
-	run->stats.tokens += encoding->count;
+	run->stats.tokens += count_seen(encoding);
 	run->stats.truncated_rows += encoding->removed > 0;
 	return RF_OK;
 }
@@ -104,17 +119,6 @@ move_encoding(RfEncoding *encoding, RfArena *arena, RfError *err)
 	COPY_ARRAY(arena, encoding->start, encoding->count, err);
 	COPY_ARRAY(arena, encoding->length, encoding->count, err);
 	return RF_OK;
-}
-
-/* Tokens of a row that are no padding. */
-static size_t
-count_seen(const RfEncoding *encoding)
-{
-	size_t seen = encoding->count;
-
-	while (seen > 0 && encoding->attention_mask[seen - 1] == 0)
-		seen--;
-	return seen;
 }
 
 /* Tokens of a row that are computed. */
@@ -302,7 +306,7 @@ next_input(RfSession *session, RfRun *run, void *context, RfArena *arena, RfEnco
 	*more = rows->next < rows->count;
 	if (!*more)
 		return RF_OK;
-	return rf_run_encode(session, run, &rows->inputs[rows->next++], arena, encoding, err);
+	return rf_run_encode(session, run, &rows->inputs[rows->next++], 0, arena, encoding, err);
 }
 
 RfCode

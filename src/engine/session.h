@@ -51,9 +51,12 @@ extern RfCode rf_run_rows(RfSession *session, RfRun *run, const RfRunSource *sou
 
 /* Tokens a row of this run may have. */
 extern int32_t rf_run_max_length(const RfSession *session, const RfRun *run);
-/* Encodes an input as a row, cut or refused by the run's options, and counts it. */
-extern RfCode rf_run_encode(RfSession *session, RfRun *run, const RfInput *input, RfArena *arena,
-							RfEncoding *encoding, RfError *err);
+/*
+ * Encodes an input as a row, cut or refused by the run's options, and counts it. padded: what the
+ * longest of some rows encoded this way has; shorter ones are padded to that. 0: none is.
+ */
+extern RfCode rf_run_encode(RfSession *session, RfRun *run, const RfInput *input, size_t padded,
+							RfArena *arena, RfEncoding *encoding, RfError *err);
 
 /* The same with one row for each input. */
 extern RfCode rf_run_batches(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
@@ -63,7 +66,8 @@ extern RfCode rf_run_batches(RfSession *session, RfRun *run, const RfInput *inpu
 extern RfCode rf_run_first_tokens(const RfSession *session, const RfRunBatch *batch,
 								  float **gathered, RfError *err);
 
-/* scores [n] = softmax(logits [n]), in double; either may be the other */
-extern void rf_softmax(const float *logits, size_t n, float *scores);
+/* vector [width]: the mean of hidden [tokens,width]; sums [width] is work space */
+extern void rf_pool_mean(const float *hidden, size_t tokens, size_t width, double *sums,
+						 float *vector);
 
 #endif

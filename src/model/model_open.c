@@ -156,7 +156,8 @@ check_choices(const Opening *opening, const RfConfig *config)
 		(unsigned) config->pooling > RF_POOL_POOLER || (unsigned) config->summary > RF_SUMMARY_MEAN)
 		return refuse_image(opening, "configuration");
 	if ((unsigned) config->hidden_act >= RF_ACTIVATIONS ||
-		(unsigned) config->pooler_act >= RF_ACTIVATIONS)
+		(unsigned) config->pooler_act >= RF_ACTIVATIONS || config->summary_activation < -1 ||
+		config->summary_activation >= (int32_t) RF_ACTIVATIONS)
 		return refuse_image(opening, "activation");
 	return RF_OK;
 }
@@ -287,8 +288,8 @@ open_head(const Opening *opening, const ImageHeader *header, RfModel *model)
 	int64_t outputs = classifier_outputs(config);
 
 	RF_TRY(open_linear(opening, &header->pooler, h, h, "pooler", &model->pooler));
-	RF_TRY(open_linear(opening, &header->summary, (int64_t) header->summary.n, h, "summary",
-					   &model->summary));
+	if (config->task == RF_TASK_MULTIPLE_CHOICE && config->summary_use_proj)
+		RF_TRY(require_linear(opening, &header->summary, h, h, "summary", &model->summary));
 	RF_TRY(open_linear(opening, &header->dense, h, h, "dense", &model->dense));
 	if (outputs > 0)
 		RF_TRY(require_linear(opening, &header->classifier, outputs, h, "classifier",

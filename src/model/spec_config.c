@@ -197,7 +197,14 @@ read_summary_type(const json_t *root, RfConfig *config, RfError *err)
 	else if (strcmp(type, "mean") == 0)
 		config->summary = RF_SUMMARY_MEAN;
 	else
-		return rf_error_set(err, RF_UNSUPPORTED, "unknown summary_type \"%s\"", type);
+	{
+		if (strcmp(type, "attn") == 0)
+			rf_error_set(err, RF_UNSUPPORTED, "summary_type \"%s\" is not supported", type);
+		else
+			rf_error_set(err, RF_UNSUPPORTED, "unknown summary_type \"%s\"", type);
+		rf_error_detail(err, "Supported are \"last\", \"first\", \"mean\" and \"cls_index\".");
+		return RF_UNSUPPORTED;
+	}
 	return RF_OK;
 }
 

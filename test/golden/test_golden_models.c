@@ -675,6 +675,121 @@ test_questions(void **state)
 	for_records(RF_TASK_QUESTION_ANSWERING, check_question, 20);
 }
 
+/* Multiple choice */
+
+#define MAX_CHOICES 8
+
+/* The ids of all choices, padded to one length: every column is computed. */
+static void
+read_choices(const json_t *record, size_t count, RfBatch *batch, RfArena *arena)
+{
+	size_t padded = (size_t) json_integer_value(json_object_get(record, "padded_len"));
+	int32_t *ids = rf_arena_zalloc(arena, count * padded, sizeof(*ids));
+	int32_t *types = rf_arena_zalloc(arena, count * padded, sizeof(*types));
+	uint32_t *row_start = rf_arena_alloc(arena, count + 1, sizeof(*row_start));
+	uint32_t *row_seen = rf_arena_alloc(arena, count, sizeof(*row_seen));
+
+	for (size_t i = 0; i <= count; i++)
+		row_start[i] = (uint32_t) (i * padded);
+	for (size_t i = 0; i < count; i++)
+	{
+		const json_t *from = json_array_get(json_object_get(record, "choice_input_ids"), i);
+		const json_t *kinds = json_array_get(json_object_get(record, "choice_token_type_ids"), i);
+
+		row_seen[i] = (uint32_t) json_array_size(from);
+		assert_in_range(row_seen[i], 1, padded);
+		for (size_t j = 0; j < row_seen[i]; j++)
+		{
+			ids[i * padded + j] = (int32_t) json_integer_value(json_array_get(from, j));
+			types[i * padded + j] = (int32_t) json_integer_value(json_array_get(kinds, j));
+		}
+	}
+	*batch = (RfBatch){count, row_start, ids, types, row_seen, NULL};
+}
+
+static void
+check_choice_ids(Checking *checking, const json_t *record, size_t count)
+{
+	RfEncoder *encoder = &checking->model->encoder;
+	size_t width = (size_t) checking->model->view.config->hidden_size;
+	RfSummary summary = checking->model->view.config->summary;
+	float logits[MAX_CHOICES];
+	float *summaries;
+	const float *hidden;
+	RfBatch batch;
+	RfArena arena;
+	RfError err = {0};
+
+	rf_arena_init(&arena, rf_memory_malloc);
+	read_choices(record, count, &batch, &arena);
+	summaries = rf_arena_alloc(&arena, count * width, sizeof(float));
+	expect_ok(checking, rf_encoder_forward(encoder, &batch, &hidden, &err), &err);
+	for (size_t i = 0; i < count; i++)
+	{
+		size_t column =
+			summary == RF_SUMMARY_FIRST ? batch.row_start[i] : batch.row_start[i + 1] - 1;
+
+		assert_int_not_equal(summary, RF_SUMMARY_MEAN);
+		memcpy(summaries + i * width, hidden + column * width, width * sizeof(float));
+	}
+	expect_ok(checking, rf_head_choices(encoder, summaries, count, &arena, logits, &err), &err);
+	expect_numbers(checking, "logits", logits,
+				   json_object_get(json_object_get(record, "out"), "logits"), count, HIDDEN_BOUND);
+	rf_arena_free(&arena);
+}
+
+/* All choices together, and each by itself, from their texts. */
+static void
+check_choice_texts(Checking *checking, const json_t *record, size_t count)
+{
+	static const size_t alone[MAX_CHOICES] = {1, 1, 1, 1, 1, 1, 1, 1};
+	const json_t *out = json_object_get(record, "out");
+	RfSession *session = checking->model->session;
+	RfInput inputs[MAX_CHOICES];
+	float scores[MAX_CHOICES];
+	float *logits;
+	RfArena arena;
+	RfRun run = {.arena = &arena};
+	RfError err = {0};
+
+	for (size_t i = 0; i < count; i++)
+	{
+		const json_t *choice = json_array_get(json_object_get(record, "choices"), i);
+
+		inputs[i].text = golden_text(record, "text", &inputs[i].length);
+		inputs[i].pair = json_string_value(choice);
+		inputs[i].pair_length = json_string_length(choice);
+	}
+	rf_arena_init(&arena, rf_memory_malloc);
+	expect_ok(checking, rf_run_choices(session, &run, inputs, &count, 1, &logits, &err), &err);
+	expect_numbers(checking, "logits", logits, json_object_get(out, "logits"), count, HIDDEN_BOUND);
+	rf_softmax(logits, count, scores);
+	expect_numbers(checking, "probs", scores, json_object_get(out, "probs"), count, SCORE_BOUND);
+	expect_ok(checking, rf_run_choices(session, &run, inputs, alone, count, &logits, &err), &err);
+	expect_numbers(checking, "logits_each_unpadded", logits,
+				   json_object_get(out, "logits_each_unpadded"), count, HIDDEN_BOUND);
+	rf_arena_free(&arena);
+	checking->texts++;
+}
+
+static void
+check_choices(Checking *checking, const json_t *record)
+{
+	size_t count = json_array_size(json_object_get(record, "choices"));
+
+	assert_in_range(count, 1, MAX_CHOICES);
+	check_choice_ids(checking, record, count);
+	if (checking->model->has_text && json_object_size(json_object_get(record, "args")) == 0)
+		check_choice_texts(checking, record, count);
+}
+
+static void
+test_choices(void **state)
+{
+	(void) state;
+	for_records(RF_TASK_MULTIPLE_CHOICE, check_choices, 28);
+}
+
 /* The loop over models, sets and records */
 
 typedef struct RecordLoop
@@ -740,6 +855,7 @@ main(void)
 		cmocka_unit_test(test_encoder),   cmocka_unit_test(test_masked_lm),
 		cmocka_unit_test(test_causal_lm), cmocka_unit_test(test_sequence),
 		cmocka_unit_test(test_tokens),    cmocka_unit_test(test_questions),
+		cmocka_unit_test(test_choices),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

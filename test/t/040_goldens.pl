@@ -28,6 +28,7 @@ my @taggers = qw(tokcls-en tokcls-zh-word);
 my @fillers = qw(mlm-en-untied mlm-v2-zh mlm-zh-word mlm-zh-word-bf16 mlm-zh-word-fp16);
 my @regressors = qw(seqcls-zh-reg);
 my @answerers = qw(qa-en);
+my @choosers = qw(mc-en mc-summary);
 
 my $golden = $ENV{ROFORMER_GOLDEN} || "$FindBin::RealBin/../golden/data";
 
@@ -89,7 +90,7 @@ sub load_records
 	});
 }
 
-load_records($_) foreach @encoders, @classifiers, @taggers, @fillers, @answerers, @regressors;
+load_records($_) foreach @encoders, @classifiers, @taggers, @fillers, @answerers, @choosers, @regressors;
 
 # ---- encodings -----------------------------------------------------------------------------------
 
@@ -140,7 +141,7 @@ FROM (
 				ELSE 1 || array_fill(0, ARRAY[n - 2]) || 1 END AS special
 		FROM (SELECT *, CASE WHEN r ? 'attention_mask'
 				THEN (SELECT sum(m)::int FROM unnest(ints(r->'attention_mask')) AS m)
-				ELSE jsonb_array_length(r->'input_ids') END AS n FROM record) AS s
+				ELSE jsonb_array_length(r->'input_ids') END AS n FROM record WHERE r ? 'input_ids') AS s
 	) AS s
 ) AS s;
 SQL
@@ -341,6 +342,37 @@ FROM input WHERE model = '$model'
 SQL
 }
 
+# ---- multiple choice -----------------------------------------------------------------------------
+
+# All records that were encoded without arguments: all choices at once, each alone, and all records'
+# prompts that have the same number of choices in one call.
+foreach my $model (@choosers)
+{
+	sql(<<"SQL");
+WITH s AS MATERIALIZED (
+	SELECT id, r->'out' AS o, r->>'text' AS prompt, texts(r->'choices') AS choices,
+		jsonb_array_length(r->'choices') AS n
+	FROM record WHERE model = '$model' AND r->'args' = '{}'),
+alone AS (
+	SELECT id, c, roformer.choose_scores('$model', prompt, ARRAY[c]) AS score FROM s, unnest(choices) AS c),
+together AS MATERIALIZED (
+	SELECT n, array_agg(id ORDER BY id) AS ids, roformer.choose_scores('$model', array_agg(prompt ORDER BY id),
+		array_agg(choices ORDER BY id)) AS scores
+	FROM s GROUP BY n)
+INSERT INTO result
+SELECT '$model', id, 'choose_scores', 'score', deviation(roformer.choose_scores('$model', prompt, choices), o->'probs') FROM s
+UNION ALL
+SELECT '$model', id, 'choose', 'exact', inequality((o->'probs'->>(roformer.choose('$model', prompt, choices) - 1))::float8 =
+	(SELECT max(p::float8) FROM jsonb_array_elements_text(o->'probs') AS p)) FROM s
+UNION ALL
+SELECT '$model', id, 'a choice alone', 'exact', inequality(score = '{1}') FROM alone
+UNION ALL
+SELECT '$model', id, 'choose_scores of many prompts', 'exact',
+	inequality(scores[i:i][:] = ARRAY[roformer.choose_scores('$model', prompt, choices)])
+FROM together, unnest(ids) WITH ORDINALITY AS t(id, i) JOIN s USING (id)
+SQL
+}
+
 # ---- other heads ---------------------------------------------------------------------------------
 
 # Kinds of heads that no golden model with these files and this tokenizer has: a copy of a model with
@@ -390,6 +422,8 @@ my %records = (
 	'mlm-zh-word-bf16' => 30,
 	'mlm-zh-word-fp16' => 30,
 	'seqcls-zh-reg' => 66,
+	'mc-en' => 14,
+	'mc-summary' => 14,
 	'qa-en' => 26);
 is(sql("SELECT count(*) FROM record WHERE model = '$_'"), $records{$_}, "$_: all records are there")
   foreach sort keys %records;

@@ -359,7 +359,9 @@ summary_is_read(void **state)
 	assert_int_equal(spec.config.summary_activation, -1);
 	assert_int_equal(parse_with(CHOICE "\"summary_activation\":\"relu\""), RF_OK);
 	assert_int_equal(spec.config.summary_activation, RF_ACT_RELU);
-	expect_bad(CHOICE "\"summary_type\":\"attn\"", RF_UNSUPPORTED, "unknown summary_type \"attn\"");
+	expect_bad(CHOICE "\"summary_type\":\"attn\"", RF_UNSUPPORTED,
+			   "summary_type \"attn\" is not supported");
+	expect_bad(CHOICE "\"summary_type\":\"best\"", RF_UNSUPPORTED, "unknown summary_type \"best\"");
 	expect_bad(CHOICE "\"summary_activation\":\"x\"", RF_UNSUPPORTED, "in \"summary_activation\"");
 	expect_bad(CHOICE "\"summary_use_proj\":true,\"summary_proj_to_labels\":true", RF_CORRUPT,
 			   "summary projection to 2 labels does not fit hidden_size 768");

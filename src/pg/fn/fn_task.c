@@ -18,11 +18,12 @@ function_of_task(const RfConfig *config)
 			return "roformer.tag()";
 		case RF_TASK_MASKED_LM:
 			return "roformer.fill_mask()";
+		case RF_TASK_MULTIPLE_CHOICE:
+			return "roformer.choose()";
 		case RF_TASK_QUESTION_ANSWERING:
 		case RF_TASK_CAUSAL_LM:
 			return "roformer.logits()";
 		case RF_TASK_ENCODER:
-		case RF_TASK_MULTIPLE_CHOICE:
 			break;
 	}
 	return NULL;
