@@ -90,7 +90,11 @@ begin_workload(Workload *workload, const char *name)
 {
 	memset(workload, 0, sizeof(*workload));
 	snprintf(workload->name, sizeof(workload->name), "%s", name);
-	workload->batch = (RfBatch){0, workload->row_start, ids, types, NULL, NULL};
+	workload->batch = (RfBatch){
+		.row_start = workload->row_start,
+		.input_ids = ids,
+		.token_type_ids = types,
+	};
 }
 
 /* Lengths e^(3.5 + 0.8 z), clipped to 4 .. 256: half of the rows have up to 33 tokens. */

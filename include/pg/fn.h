@@ -108,5 +108,8 @@ extern int roformer_option_word(FunctionCallInfo fcinfo, int argument, const cha
 /* An int argument; ERROR 22023 outside [low, high]. */
 extern int32 roformer_option_integer(FunctionCallInfo fcinfo, int argument, const char *name,
 									 int32 low, int32 high);
+/* A double precision argument, likewise. */
+extern double roformer_option_real(FunctionCallInfo fcinfo, int argument, const char *name,
+								   double low, double high);
 
 #endif

@@ -161,6 +161,36 @@ typedef struct RfFills
 extern RfCode rf_run_fill_mask(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
 							   int32_t top_k, RfFills **fills, RfError *err);
 
+typedef struct RfGenerateOptions
+{
+	int32_t max_new_tokens; /* 1 at least */
+	double temperature;     /* 0: always the likeliest token */
+	int32_t top_k;          /* only so many of the likeliest, and what equals the last; 0: all */
+	double top_p;           /* only the likeliest that together have this probability; 1: all */
+} RfGenerateOptions;
+
+typedef struct RfGenerated
+{
+	const char *text; /* decoded without special tokens, NUL-terminated */
+	size_t length;    /* bytes */
+	size_t count;
+	const int32_t *ids; /* [count] new tokens, the one that ended the text included */
+} RfGenerated;
+
+/* The token that ends a generated text: the configuration's eos_token_id, else [SEP]. */
+extern int32_t rf_session_end_token(const RfSession *session);
+
+/*
+ * *generated [B]: how a causal language model goes on after each input. Prompts of RoFormer-Sim
+ * models are the whole encoding (a paraphrase follows), those of others go without the last [SEP].
+ * Rows are computed together, as many as their caches and batch_tokens allow; each leaves with its
+ * end token or after max_new_tokens, which may lie beyond every position the model knows. seeds [B]
+ * begin the rows' generators; NULL: all 0. RF_UNSUPPORTED for a model that sees in both directions.
+ */
+extern RfCode rf_run_generate(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
+							  const RfGenerateOptions *options, const uint64_t *seeds,
+							  RfGenerated **generated, RfError *err);
+
 /*
  * Multiple choice: a logit for each of the inputs, which are pairs of a prompt and a choice. Those
  * of one prompt stand together, counts [prompts] of them, and are compared by rf_softmax. They are

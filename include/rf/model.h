@@ -40,6 +40,10 @@ typedef struct RfLayer
 	RfLinear output;
 	RfNorm attention_norm;
 	RfNorm output_norm;
+	RfLinear cross_query;     /* [H,H]; this and the next three: models with cross-attention */
+	RfLinear cross_key_value; /* [2H,H]: key, value */
+	RfLinear cross_output;
+	RfNorm cross_norm;
 } RfLayer;
 
 typedef struct RfModel
@@ -53,7 +57,7 @@ typedef struct RfModel
 	const char *const *labels; /* [C] */
 	const float *rotary;       /* [rotary_positions,D] */
 	size_t rotary_positions;
-	RfLinear word_embeddings;  /* [V,E]; packed when it is also the decoder, else plain rows */
+	RfLinear word_embeddings; /* [V,E]; packed when it is also the decoder, else plain rows */
 	bool word_embeddings_packed;
 	const float *token_type_embeddings; /* [type_vocab_size,E] */
 	RfNorm embedding_norm;
@@ -75,6 +79,26 @@ typedef struct RfModel
 extern RfCode rf_model_open(const void *image, size_t size, RfArena *arena, RfModel *model,
 							RfError *err);
 
+/*
+ * Keys and values of the tokens of a row that were computed, for the tokens to come. Begins as all
+ * zeros; its memory is the encoder's.
+ */
+typedef struct RfRowCache
+{
+	void *block;
+	size_t size;     /* bytes of block */
+	size_t capacity; /* tokens */
+	size_t tokens;
+} RfRowCache;
+
+/* What cross-attention of a row looks at: the last hidden state of an encoder of the same width. */
+typedef struct RfStates
+{
+	size_t tokens;
+	const float *hidden; /* [tokens,H] */
+	const uint8_t *mask; /* [tokens] 0: not looked at; NULL: all are. One must be */
+} RfStates;
+
 /* Encoded rows, concatenated. */
 typedef struct RfBatch
 {
@@ -88,6 +112,13 @@ typedef struct RfBatch
 	 */
 	const uint32_t *row_seen;
 	const uint32_t *positions; /* [tokens] column in its row; NULL: 0, 1, ... */
+	/*
+	 * [B] Tokens of the batch follow those in the row's cache and are added to it. They see what
+	 * is there and, one after the other, themselves; only those that come first are masked as the
+	 * model says. Decoders only, without row_seen and positions. NULL: rows stand for themselves.
+	 */
+	RfRowCache *caches;
+	const RfStates *states; /* [B] NULL: cross-attention is left out, as the reference does */
 } RfBatch;
 
 typedef struct RfEncoder
@@ -97,7 +128,7 @@ typedef struct RfEncoder
 	RfAbort abort_fn;
 	void *workspace;
 	size_t workspace_size; /* bytes */
-	const float *rotary; /* table [rotary_positions,D]: the image's or in rotary_block */
+	const float *rotary;   /* table [rotary_positions,D]: the image's or in rotary_block */
 	size_t rotary_positions;
 	void *rotary_block;
 	size_t rotary_size; /* bytes of rotary_block */
@@ -112,10 +143,23 @@ extern void rf_encoder_trim(RfEncoder *encoder, size_t keep);
 
 /*
  * Last hidden state of all tokens: *hidden [tokens,H], in the workspace until the next call or
- * trim. RF_INVALID for an id outside its table or a row without a token to attend to.
+ * trim. RF_INVALID for an id outside its table or a row without a token to attend to. After a
+ * failure caches have the tokens they had before.
  */
 extern RfCode rf_encoder_forward(RfEncoder *encoder, const RfBatch *batch, const float **hidden,
 								 RfError *err);
+
+/* Does a token see nothing behind it? Only then can a row grow. */
+extern bool rf_model_decodes(const RfModel *model);
+/* A RoFormer-Sim model: a prompt of type 0 that sees all of itself, answers of type 1. */
+extern bool rf_model_is_seq2seq(const RfModel *model);
+
+/* Bytes of a cache for so many tokens; false when that overflows. */
+extern bool rf_row_cache_size(const RfModel *model, size_t tokens, size_t *bytes);
+/* Room for so many tokens: what is there stays. Forward passes reserve what they need. */
+extern RfCode rf_row_cache_reserve(const RfEncoder *encoder, RfRowCache *cache, size_t tokens,
+								   RfError *err);
+extern void rf_row_cache_release(const RfEncoder *encoder, RfRowCache *cache);
 
 /*
  * Heads on m rows of hidden states [m,H]; results are written to the caller's memory, what they

@@ -6,6 +6,7 @@
  * input with this one mask replaced; special tokens are left out of it only when the input has
  * exactly one mask.
  */
+#include "ranking.h"
 #include "session.h"
 
 #include <math.h>
@@ -32,74 +33,6 @@ typedef struct FillRow
 	RfArena *arena;
 	RfFills *fills;
 } FillRow;
-
-/* a is less likely than b; of equal ones the smaller id counts as likelier */
-static bool
-is_less_likely(const float *logits, int32_t a, int32_t b)
-{
-	return logits[a] < logits[b] || (logits[a] == logits[b] && a > b);
-}
-
-/* Restores a heap [size] whose root is the least likely, after the root was replaced. */
-static void
-sift_down(const float *logits, int32_t *heap, size_t size)
-{
-	size_t at = 0;
-	size_t child;
-
-	while ((child = 2 * at + 1) < size)
-	{
-		int32_t id = heap[at];
-
-		if (child + 1 < size && is_less_likely(logits, heap[child + 1], heap[child]))
-			child++;
-		if (!is_less_likely(logits, heap[child], id))
-			break;
-		heap[at] = heap[child];
-		heap[child] = id;
-		at = child;
-	}
-}
-
-static void
-sift_up(const float *logits, int32_t *heap, size_t at)
-{
-	while (at > 0 && is_less_likely(logits, heap[at], heap[(at - 1) / 2]))
-	{
-		int32_t id = heap[at];
-
-		heap[at] = heap[(at - 1) / 2];
-		heap[(at - 1) / 2] = id;
-		at = (at - 1) / 2;
-	}
-}
-
-/* ids [top_k] of the largest logits, largest first */
-static void
-choose_top(const float *logits, size_t n, size_t top_k, int32_t *ids)
-{
-	for (size_t id = 0; id < n; id++)
-	{
-		if (id < top_k)
-		{
-			ids[id] = (int32_t) id;
-			sift_up(logits, ids, id);
-		}
-		else if (is_less_likely(logits, ids[0], (int32_t) id))
-		{
-			ids[0] = (int32_t) id;
-			sift_down(logits, ids, top_k);
-		}
-	}
-	for (size_t size = top_k; size > 1; size--)
-	{
-		int32_t least = ids[0];
-
-		ids[0] = ids[size - 1];
-		ids[size - 1] = least;
-		sift_down(logits, ids, size - 1);
-	}
-}
 
 static double
 log_sum_exp(const float *logits, size_t n)
@@ -146,13 +79,16 @@ fill_mask(const FillRow *row, size_t mask, const float *logits, int32_t *ids, Rf
 {
 	size_t n = row->session->model.decoder.n;
 	double norm = log_sum_exp(logits, n);
+	RfRanking ranking;
 
-	choose_top(logits, n, row->top_k, ids);
+	rf_ranking_init(&ranking, logits, n, ids);
 	for (size_t i = 0; i < row->top_k; i++)
 	{
+		int32_t id = rf_ranking_take(&ranking);
+
 		RF_FAIL_IF(rf_abort_requested(&row->session->abort_fn), err, RF_CANCELED,
 				   "computation was canceled");
-		RF_TRY(describe_fill(row, mask, ids[i], (float) exp(logits[ids[i]] - norm), err));
+		RF_TRY(describe_fill(row, mask, id, (float) exp(logits[id] - norm), err));
 	}
 	return RF_OK;
 }
@@ -170,7 +106,7 @@ fill_group(const FillRow *row, size_t first, size_t count, RfError *err)
 
 	RF_NEW(row->scratch, gathered, count * width, err);
 	RF_NEW(row->scratch, logits, count * n, err);
-	RF_NEW(row->scratch, ids, row->top_k, err);
+	RF_NEW(row->scratch, ids, n, err);
 	for (size_t i = 0; i < count; i++)
 		memcpy(gathered + i * width, row->hidden + row->masks[first + i] * width,
 			   width * sizeof(float));

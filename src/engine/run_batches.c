@@ -43,8 +43,8 @@ typedef struct Rows
 	size_t tokens;
 } Rows;
 
-static uint64_t
-read_clock(void)
+uint64_t
+rf_run_clock(void)
 {
 	struct timespec now;
 
@@ -225,7 +225,14 @@ join_rows(const RfRunSource *source, const Rows *rows, RfArena *arena, RfBatch *
 	for (size_t i = 0; i < rows->count; i++)
 		join_row(&rows->encodings[i], row_start[i + 1] - row_start[i], input_ids + row_start[i],
 				 token_type_ids + row_start[i], positions + row_start[i]);
-	*batch = (RfBatch){rows->count, row_start, input_ids, token_type_ids, row_seen, positions};
+	*batch = (RfBatch){
+		.rows = rows->count,
+		.row_start = row_start,
+		.input_ids = input_ids,
+		.token_type_ids = token_type_ids,
+		.row_seen = row_seen,
+		.positions = positions,
+	};
 	return RF_OK;
 }
 
@@ -238,7 +245,7 @@ compute_batch(Collector *collector, RfRunConsumer consumer, void *context, RfErr
 	RfArena *arena = &session->batches[collector->side];
 	RfRunBatch batch = {.first = collector->computed, .scratch = arena};
 	Rows rows = {0};
-	uint64_t start = read_clock();
+	uint64_t start = rf_run_clock();
 	uint64_t tokenized;
 
 	RF_TRY(collect_rows(collector, &rows, err));
@@ -246,11 +253,11 @@ compute_batch(Collector *collector, RfRunConsumer consumer, void *context, RfErr
 		return RF_OK;
 	batch.encodings = rows.encodings;
 	RF_TRY(join_rows(collector->source, &rows, arena, &batch.batch, err));
-	tokenized = read_clock();
+	tokenized = rf_run_clock();
 	stats->tokenize_ns += tokenized - start;
 	RF_TRY(rf_encoder_forward(&session->encoder, &batch.batch, &batch.hidden, err));
 	RF_TRY(consumer(session, collector->run, &batch, context, err));
-	stats->compute_ns += read_clock() - tokenized;
+	stats->compute_ns += rf_run_clock() - tokenized;
 	stats->batches++;
 	collector->computed += rows.count;
 	if (collector->run->batch_done != NULL)
@@ -271,21 +278,35 @@ run_all(Collector *collector, RfRunConsumer consumer, void *context, RfError *er
 }
 
 RfCode
-rf_run_rows(RfSession *session, RfRun *run, const RfRunSource *source, RfRunConsumer consumer,
-			void *context, RfError *err)
+rf_run_begin(const RfRun *run, size_t *batch_tokens, RfError *err)
 {
 	const RfRunOptions *options = &run->options;
-	Collector collector = {.session = session, .run = run, .source = source};
-	RfCode code;
 
 	RF_FAIL_IF(options->max_length < 0, err, RF_INVALID, "maximum length must not be negative");
 	RF_FAIL_IF(options->batch_tokens < 0, err, RF_INVALID, "batch size must not be negative");
-	collector.batch_tokens =
+	*batch_tokens =
 		options->batch_tokens > 0 ? (size_t) options->batch_tokens : DEFAULT_BATCH_TOKENS;
-	code = run_all(&collector, consumer, context, err);
+	return RF_OK;
+}
+
+void
+rf_run_end(RfSession *session)
+{
 	rf_arena_free(&session->batches[0]);
 	rf_arena_free(&session->batches[1]);
 	rf_encoder_trim(&session->encoder, KEEP_BYTES);
+}
+
+RfCode
+rf_run_rows(RfSession *session, RfRun *run, const RfRunSource *source, RfRunConsumer consumer,
+			void *context, RfError *err)
+{
+	Collector collector = {.session = session, .run = run, .source = source};
+	RfCode code;
+
+	RF_TRY(rf_run_begin(run, &collector.batch_tokens, err));
+	code = run_all(&collector, consumer, context, err);
+	rf_run_end(session);
 	return code;
 }
 

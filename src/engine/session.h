@@ -49,6 +49,13 @@ typedef struct RfRunSource
 extern RfCode rf_run_rows(RfSession *session, RfRun *run, const RfRunSource *source,
 						  RfRunConsumer consumer, void *context, RfError *err);
 
+/* Checks the run's options; the tokens that are computed together. */
+extern RfCode rf_run_begin(const RfRun *run, size_t *batch_tokens, RfError *err);
+/* Gives back what a run took, whether it came to its end or not. */
+extern void rf_run_end(RfSession *session);
+/* Nanoseconds from some point in time on. */
+extern uint64_t rf_run_clock(void);
+
 /* Tokens a row of this run may have. */
 extern int32_t rf_run_max_length(const RfSession *session, const RfRun *run);
 /*

@@ -163,12 +163,19 @@ mix_values(const RfKernels *kernels, const RfAttention *attention, const Scratch
 			}
 }
 
+static size_t
+sees_keys(const RfAttention *attention, size_t query)
+{
+	return attention->sees == NULL ? attention->keys
+								   : smaller(attention->sees[query], attention->keys);
+}
+
 void
 rf_attention_queries(const RfKernels *kernels, const RfAttention *attention, size_t first)
 {
 	Scratch scratch = split_scratch(attention);
 	size_t rows = smaller(RF_ATTENTION_QUERIES, attention->tokens - first);
-	size_t keys = attention->causal ? smaller(first + rows, attention->keys) : attention->keys;
+	size_t keys = sees_keys(attention, first + rows - 1);
 	float *q = attention->q + first * attention->stride;
 	float sums[RF_ATTENTION_QUERIES];
 
@@ -176,7 +183,7 @@ rf_attention_queries(const RfKernels *kernels, const RfAttention *attention, siz
 	for (size_t row = 0; row < rows; row++)
 	{
 		float *scores = scratch.scores + row * scratch.stride;
-		size_t seen = attention->causal ? smaller(first + row + 1, keys) : keys;
+		size_t seen = sees_keys(attention, first + row);
 
 		sums[row] = kernels->exponentials(scores, seen, attention->scale);
 		for (size_t key = seen; key < keys; key++)

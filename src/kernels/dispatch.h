@@ -114,7 +114,9 @@ typedef struct RfAttention
 	const float *v;
 	size_t stride;
 	float scale;
-	bool causal;
+	/* [T] how many keys, from the first on, a query sees; never less than the query before. NULL:
+	 * all */
+	const uint32_t *sees;
 	float *scratch; /* rf_attention_scratch floats, aligned to RF_LANES floats */
 } RfAttention;
 
@@ -129,6 +131,31 @@ extern void rf_attention_begin(const RfKernels *kernels, const RfAttention *atte
 /* Query rows [first, first + RF_ATTENTION_QUERIES) or as many as there are. */
 extern void rf_attention_queries(const RfKernels *kernels, const RfAttention *attention,
 								 size_t first);
+
+/*
+ * Keys and values of one head of one row, kept while the row grows (head_cache.c). They lie as
+ * attention reads them, so that a query over them has the bits it has in rf_attention_queries.
+ */
+typedef struct RfHeadCache
+{
+	float *block;     /* rf_head_cache_floats, aligned to RF_LANES floats */
+	size_t capacity;  /* tokens, what rf_head_cache_capacity gives */
+	size_t head_size; /* D */
+} RfHeadCache;
+
+/* At least so many tokens; false when that overflows. */
+extern bool rf_head_cache_capacity(const RfKernels *kernels, size_t tokens, size_t *capacity);
+extern bool rf_head_cache_floats(size_t capacity, size_t head_size, size_t *floats);
+/* Token after token: k [D], v [D] of the token with that number. */
+extern void rf_head_cache_put(const RfKernels *kernels, const RfHeadCache *cache, size_t token,
+							  const float *k, const float *v);
+/* The first tokens of a cache to an empty one with another capacity. */
+extern void rf_head_cache_copy(const RfKernels *kernels, const RfHeadCache *from, size_t tokens,
+							   const RfHeadCache *to);
+/* The context of one query q [D] over the first tokens, 1 at least, replaces it; scores [tokens].
+ */
+extern void rf_head_cache_attend(const RfKernels *kernels, const RfHeadCache *cache, size_t tokens,
+								 float scale, float *q, float *scores);
 
 /* Fill functions; the caller has made sure that the machine has what they use. */
 extern void rf_kernels_fill_ref(RfKernels *kernels);

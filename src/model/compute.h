@@ -49,13 +49,42 @@ typedef struct AttentionRow
 {
 	size_t tokens;             /* T */
 	size_t seen;               /* tokens that are attended to */
-	const uint32_t *positions; /* [T] or NULL: 0, 1, ... */
+	const uint32_t *positions; /* [T] or NULL: past, past + 1, ... */
+	size_t past;               /* tokens before these, in a cache */
+	const uint32_t *sees;      /* [T] tokens each one sees; NULL: all */
 } AttentionRow;
+
+/*
+ * How many of its row's tokens each one sees, by the model's mask: sees [T], or NULL for all. The
+ * reference masks RoFormer-Sim's rows by a running sum of token types.
+ */
+extern const uint32_t *rf_attention_mask(const RfModel *model, const int32_t *token_type_ids,
+										 size_t tokens, uint32_t *sees);
+
+/* Turns queries, keys and, when the model says so, values of a row: qkv [T,3H]. */
+extern void rf_rotary_apply(const RfEncoder *encoder, const AttentionRow *row, float *qkv);
+/* 1 / sqrt(D) */
+extern float rf_attention_scale(const RfConfig *config);
 
 /*
  * Self-attention of one row: qkv [T,3H], rotated here; the context replaces the query columns.
  */
 extern RfCode rf_self_attention_apply(const RfEncoder *encoder, const AttentionRow *row, float *qkv,
 									  float *scratch, RfError *err);
+
+/* The same for a row that goes on from a cache, which has room; its count of tokens stays. */
+extern RfCode rf_cached_attention_apply(const RfEncoder *encoder, const RfRowCache *cache,
+										size_t layer, const AttentionRow *row, float *qkv,
+										float *scratch, RfError *err);
+/* A head of a layer in a cache. */
+extern RfHeadCache rf_row_cache_head(const RfModel *model, const RfRowCache *cache, size_t layer,
+									 size_t head);
+
+/* Floats that cross-attention over so many states needs; false when that overflows. */
+extern bool rf_cross_attention_scratch(const RfModel *model, size_t states, size_t *floats);
+/* Cross-attention of one row: q [T,H], rows stride apart, becomes the context. */
+extern RfCode rf_cross_attention_apply(const RfEncoder *encoder, const RfLayer *layer,
+									   const RfStates *states, size_t tokens, Activations q,
+									   float *scratch, RfError *err);
 
 #endif

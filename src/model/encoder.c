@@ -30,7 +30,11 @@ typedef struct Forward
 	float *embedded;      /* [largest chunk,E], when E and H differ */
 	float *qkv;           /* [largest chunk,3H] */
 	float *intermediate;  /* [slice,I] */
+	size_t longest_past;  /* tokens of a row, those in its cache included */
+	size_t most_states;   /* of a row's encoder */
 	float *scratch;       /* of attention */
+	float *cross;         /* of cross-attention */
+	uint32_t *sees;       /* [longest row] */
 } Forward;
 
 static size_t
@@ -131,6 +135,33 @@ count_positions(const RfBatch *batch, size_t tokens, size_t longest_row)
 	return positions;
 }
 
+/* What is before the rows, and beside them. */
+static RfCode
+measure_decoding(Forward *forward, RfError *err)
+{
+	const RfBatch *batch = forward->batch;
+	const RfModel *model = forward->encoder->model;
+
+	RF_FAIL_IF(batch->caches != NULL && (!rf_model_decodes(model) || batch->row_seen != NULL ||
+										 batch->positions != NULL),
+			   err, RF_INVALID, "rows of this batch can't grow");
+	RF_FAIL_IF(batch->states != NULL && !model->config->add_cross_attention, err, RF_INVALID,
+			   "the model has no cross-attention");
+	for (size_t row = 0; row < batch->rows; row++)
+	{
+		size_t past = batch->caches == NULL ? 0 : batch->caches[row].tokens;
+		size_t states = batch->states == NULL ? 0 : batch->states[row].tokens;
+
+		RF_FAIL_IF(past > INT32_MAX - row_tokens(batch, row), err, RF_LIMIT,
+				   "a row has more than %d tokens", INT32_MAX);
+		if (past + row_tokens(batch, row) > forward->longest_past)
+			forward->longest_past = past + row_tokens(batch, row);
+		if (states > forward->most_states)
+			forward->most_states = states;
+	}
+	return RF_OK;
+}
+
 static RfCode
 measure_batch(Forward *forward, RfError *err)
 {
@@ -149,6 +180,7 @@ measure_batch(Forward *forward, RfError *err)
 			forward->longest_row = row_tokens(batch, row);
 	}
 	forward->tokens = batch->row_start[batch->rows];
+	RF_TRY(measure_decoding(forward, err));
 	for (size_t row = 0; row < batch->rows;)
 	{
 		size_t end = chunk_end(batch, row);
@@ -192,6 +224,13 @@ reserve_workspace(RfEncoder *encoder, size_t floats, float **start, RfError *err
 	return RF_OK;
 }
 
+static bool
+larger(size_t a, size_t b, size_t *result)
+{
+	*result = a > b ? a : b;
+	return true;
+}
+
 static RfCode
 lay_out_workspace(Forward *forward, RfError *err)
 {
@@ -202,19 +241,24 @@ lay_out_workspace(Forward *forward, RfError *err)
 	size_t embedded =
 		model->embeddings_project.weight == NULL ? 0 : (size_t) config->embedding_size;
 	size_t attention;
+	size_t cross;
 	size_t total = 0;
-	size_t at[5];
+	size_t at[7];
 	float *start = NULL;
 	bool fits;
 
 	fits = rf_attention_scratch(model->kernels, forward->longest_row,
 								hidden / (size_t) config->num_attention_heads, &attention) &&
+		   larger(attention, forward->longest_past, &attention) &&
 		   add_array(&total, forward->tokens, hidden, &at[0]) &&
 		   add_array(&total, chunk, embedded, &at[1]) &&
 		   add_array(&total, chunk, 3 * hidden, &at[2]) &&
 		   add_array(&total, smaller(chunk, SLICE_TOKENS), (size_t) config->intermediate_size,
 					 &at[3]) &&
-		   add_array(&total, 1, attention, &at[4]);
+		   add_array(&total, 1, attention, &at[4]) &&
+		   rf_cross_attention_scratch(model, forward->most_states, &cross) &&
+		   add_array(&total, 1, cross, &at[5]) &&
+		   add_array(&total, 1, forward->longest_row, &at[6]);
 	RF_FAIL_IF(!fits, err, RF_LIMIT, "the batch does not fit into memory");
 	RF_TRY(reserve_workspace(forward->encoder, total, &start, err));
 	forward->x = start + at[0];
@@ -222,22 +266,57 @@ lay_out_workspace(Forward *forward, RfError *err)
 	forward->qkv = start + at[2];
 	forward->intermediate = start + at[3];
 	forward->scratch = start + at[4];
-	return rf_rotary_reserve(forward->encoder,
-							 count_positions(forward->batch, forward->tokens, forward->longest_row),
-							 err);
+	forward->cross = start + at[5];
+	forward->sees = (uint32_t *) (start + at[6]);
+	return rf_rotary_reserve(
+		forward->encoder, count_positions(forward->batch, forward->tokens, forward->longest_past),
+		err);
 }
 
 static RfCode
-attend_row(const Forward *forward, size_t row, float *qkv, RfError *err)
+attend_row(const Forward *forward, const RfLayer *layer, size_t row, float *qkv, RfError *err)
 {
+	const RfEncoder *encoder = forward->encoder;
 	const RfBatch *batch = forward->batch;
+	size_t first = batch->row_start[row];
 	AttentionRow attended = {
 		.tokens = row_tokens(batch, row),
 		.seen = row_seen(batch, row),
-		.positions = batch->positions == NULL ? NULL : batch->positions + batch->row_start[row],
+		.positions = batch->positions == NULL ? NULL : batch->positions + first,
+		.sees = rf_attention_mask(encoder->model, batch->token_type_ids + first,
+								  row_tokens(batch, row), forward->sees),
 	};
 
-	return rf_self_attention_apply(forward->encoder, &attended, qkv, forward->scratch, err);
+	if (batch->caches == NULL)
+		return rf_self_attention_apply(encoder, &attended, qkv, forward->scratch, err);
+	return rf_cached_attention_apply(encoder, &batch->caches[row],
+									 (size_t) (layer - encoder->model->layers), &attended, qkv,
+									 forward->scratch, err);
+}
+
+/* x = norm(x + cross-attention(x)) for the rows [first, end) */
+static RfCode
+attend_states(const Forward *forward, const RfLayer *layer, size_t first, size_t end, RfError *err)
+{
+	const RfEncoder *encoder = forward->encoder;
+	const uint32_t *row_start = forward->batch->row_start;
+	size_t hidden = layer->cross_output.n;
+	size_t tokens = row_start[end] - row_start[first];
+	Activations x = {forward->x + row_start[first] * hidden, hidden};
+	Activations q = {forward->qkv, hidden};
+
+	RF_TRY(rf_linear_apply(encoder, &layer->cross_query, tokens, x, q, false, RF_ACT_LINEAR, err));
+	for (size_t row = first; row < end; row++)
+	{
+		Activations part = {q.values + (row_start[row] - row_start[first]) * hidden, hidden};
+
+		RF_TRY(rf_cross_attention_apply(encoder, layer, &forward->batch->states[row],
+										row_tokens(forward->batch, row), part, forward->cross,
+										err));
+	}
+	RF_TRY(rf_linear_apply(encoder, &layer->cross_output, tokens, q, x, true, RF_ACT_LINEAR, err));
+	rf_norm_apply(encoder, &layer->cross_norm, tokens, hidden, x);
+	return RF_OK;
 }
 
 /* x = norm(x + attention(x)) for the rows [first, end) */
@@ -253,7 +332,7 @@ attend_chunk(const Forward *forward, const RfLayer *layer, size_t first, size_t 
 
 	RF_TRY(rf_linear_apply(encoder, &layer->qkv, tokens, x, qkv, false, RF_ACT_LINEAR, err));
 	for (size_t row = first; row < end; row++)
-		RF_TRY(attend_row(forward, row,
+		RF_TRY(attend_row(forward, layer, row,
 						  qkv.values + (row_start[row] - row_start[first]) * qkv.stride, err));
 	RF_TRY(rf_linear_apply(encoder, &layer->attention_output, tokens, qkv, x, true, RF_ACT_LINEAR,
 						   err));
@@ -318,9 +397,26 @@ run_layer(const Forward *forward, const RfLayer *layer, RfError *err)
 		size_t end = chunk_end(batch, first);
 
 		RF_TRY(attend_chunk(forward, layer, first, end, err));
+		if (batch->states != NULL)
+			RF_TRY(attend_states(forward, layer, first, end, err));
 		RF_TRY(feed_forward_chunk(forward, layer, batch->row_start[first],
 								  batch->row_start[end] - batch->row_start[first], err));
 		first = end;
+	}
+	return RF_OK;
+}
+
+static RfCode
+reserve_caches(const Forward *forward, RfError *err)
+{
+	const RfBatch *batch = forward->batch;
+
+	for (size_t row = 0; batch->caches != NULL && row < batch->rows; row++)
+	{
+		RfRowCache *cache = &batch->caches[row];
+
+		RF_TRY(rf_row_cache_reserve(forward->encoder, cache, cache->tokens + row_tokens(batch, row),
+									err));
 	}
 	return RF_OK;
 }
@@ -332,13 +428,14 @@ rf_encoder_forward(RfEncoder *encoder, const RfBatch *batch, const float **hidde
 	const RfModel *model = encoder->model;
 
 	*hidden = NULL;
-	RF_FAIL_IF(model->config->add_cross_attention, err, RF_UNSUPPORTED,
-			   "models with cross-attention can't be computed");
 	RF_TRY(measure_batch(&forward, err));
 	RF_TRY(lay_out_workspace(&forward, err));
+	RF_TRY(reserve_caches(&forward, err));
 	RF_TRY(run_embeddings(&forward, err));
 	for (int32_t i = 0; i < model->config->num_hidden_layers; i++)
 		RF_TRY(run_layer(&forward, &model->layers[i], err));
+	for (size_t row = 0; batch->caches != NULL && row < batch->rows; row++)
+		batch->caches[row].tokens += row_tokens(batch, row);
 	*hidden = forward.x;
 	return RF_OK;
 }

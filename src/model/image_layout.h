@@ -38,6 +38,10 @@ typedef struct ImageLayer
 	ImageLinear output;
 	ImageNorm attention_norm;
 	ImageNorm output_norm;
+	ImageLinear cross_query;
+	ImageLinear cross_key_value;
+	ImageLinear cross_output;
+	ImageNorm cross_norm;
 } ImageLayer;
 
 typedef struct ImageHeader

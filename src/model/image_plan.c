@@ -52,14 +52,10 @@ note_shape(const RfParameter *parameter, const Field *field, RfError *err)
 	ImageLinear *linear = field->target;
 	ImageNorm *norm = field->target;
 
-	if (field->kind == FIELD_IGNORED)
-		return RF_OK;
 	RF_FAIL_IF((field->kind == FIELD_WEIGHT) != (parameter->rank == 2), err, RF_CORRUPT,
 			   "parameter \"%s\" has %d dimensions", parameter->name, parameter->rank);
 	switch (field->kind)
 	{
-		case FIELD_IGNORED:
-			return RF_OK;
 		case FIELD_WEIGHT:
 			linear->weight = 1;
 			RF_TRY(agree(&linear->k, parameter->shape[1], parameter, err));
@@ -150,6 +146,10 @@ reserve_layers(RfImagePlan *plan, RfError *err)
 		RF_TRY(reserve_linear(plan, &layer->intermediate, err));
 		RF_TRY(reserve_linear(plan, &layer->output, err));
 		RF_TRY(reserve_norm(plan, &layer->output_norm, err));
+		RF_TRY(reserve_linear(plan, &layer->cross_query, err));
+		RF_TRY(reserve_linear(plan, &layer->cross_key_value, err));
+		RF_TRY(reserve_linear(plan, &layer->cross_output, err));
+		RF_TRY(reserve_norm(plan, &layer->cross_norm, err));
 	}
 	return RF_OK;
 }
@@ -202,9 +202,6 @@ place_parameter(RfImagePlan *plan, const RfParameter *parameter, const Field *fi
 	place->kind = PLACE_ROWS;
 	switch (field->kind)
 	{
-		case FIELD_IGNORED:
-			place->kind = PLACE_NOWHERE;
-			break;
 		case FIELD_WEIGHT:
 			place->offset = linear->weight;
 			if (linear == &header->decoder && header->word_embeddings_packed)

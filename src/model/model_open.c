@@ -239,8 +239,18 @@ open_layer(const Opening *opening, const RfConfig *config, const ImageLayer *sto
 	RF_TRY(
 		require_linear(opening, &stored->intermediate, i, h, "intermediate", &layer->intermediate));
 	RF_TRY(require_linear(opening, &stored->output, h, i, "output", &layer->output));
-	return open_norm(opening, &stored->output_norm, h, config->rms_norm, "output norm",
-					 &layer->output_norm);
+	RF_TRY(open_norm(opening, &stored->output_norm, h, config->rms_norm, "output norm",
+					 &layer->output_norm));
+	if (!config->add_cross_attention)
+		return RF_OK;
+	RF_TRY(require_linear(opening, &stored->cross_query, h, h, "cross-attention",
+						  &layer->cross_query));
+	RF_TRY(require_linear(opening, &stored->cross_key_value, 2 * h, h, "cross-attention",
+						  &layer->cross_key_value));
+	RF_TRY(require_linear(opening, &stored->cross_output, h, h, "cross-attention output",
+						  &layer->cross_output));
+	return open_norm(opening, &stored->cross_norm, h, config->rms_norm, "cross-attention norm",
+					 &layer->cross_norm);
 }
 
 static RfCode

@@ -39,6 +39,11 @@ static const Rule layer_rules[] = {
 	{"attention.self.value", false, offsetof(ImageLayer, qkv), 2, 3},
 	{"attention.output.dense", false, offsetof(ImageLayer, attention_output), 0, 1},
 	{"attention.output.LayerNorm", true, offsetof(ImageLayer, attention_norm), 0, 1},
+	{"crossattention.self.query", false, offsetof(ImageLayer, cross_query), 0, 1},
+	{"crossattention.self.key", false, offsetof(ImageLayer, cross_key_value), 0, 2},
+	{"crossattention.self.value", false, offsetof(ImageLayer, cross_key_value), 1, 2},
+	{"crossattention.output.dense", false, offsetof(ImageLayer, cross_output), 0, 1},
+	{"crossattention.output.LayerNorm", true, offsetof(ImageLayer, cross_norm), 0, 1},
 	{"intermediate.dense", false, offsetof(ImageLayer, intermediate), 0, 1},
 	{"output.dense", false, offsetof(ImageLayer, output), 0, 1},
 	{"output.LayerNorm", true, offsetof(ImageLayer, output_norm), 0, 1},
@@ -118,9 +123,6 @@ rf_parameter_field(const char *full_name, ImageHeader *header, ImageLayer *layer
 		rule = find_rule(model_rules, sizeof(model_rules) / sizeof(model_rules[0]), name, length);
 	else if ((rest = parse_layer(rest, header->config.num_hidden_layers, &layer)) != NULL)
 	{
-		/* Cross attention is loaded and listed with the model, computing with it is refused. */
-		if (skip_prefix(rest, "crossattention.") != NULL)
-			return RF_OK;
 		length -= length < (size_t) (rest - name) ? length : (size_t) (rest - name);
 		rule = find_rule(layer_rules, sizeof(layer_rules) / sizeof(layer_rules[0]), rest, length);
 		record = (char *) &layers[layer];

@@ -8,7 +8,6 @@
 
 typedef enum FieldKind
 {
-	FIELD_IGNORED,
 	FIELD_WEIGHT,      /* of an ImageLinear */
 	FIELD_BIAS,        /* of an ImageLinear */
 	FIELD_NORM_WEIGHT, /* of an ImageNorm */

@@ -171,7 +171,12 @@ golden_row_read(GoldenRow *row, const json_t *record, const char *ids_key)
 		row->token_type_ids[i] = (int32_t) json_integer_value(json_array_get(types, i));
 		row->row_start[1]++;
 	}
-	row->batch = (RfBatch){1, row->row_start, row->input_ids, row->token_type_ids, NULL, NULL};
+	row->batch = (RfBatch){
+		.rows = 1,
+		.row_start = row->row_start,
+		.input_ids = row->input_ids,
+		.token_type_ids = row->token_type_ids,
+	};
 }
 
 void

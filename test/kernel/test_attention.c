@@ -65,6 +65,7 @@ expect_context(const Head *head, size_t token, size_t keys, double scale, double
 static void
 run_attention(const RfKernels *kernels, Head *head, size_t keys, bool causal, float scale)
 {
+	uint32_t *sees = malloc(head->tokens * sizeof(uint32_t));
 	RfAttention attention = {
 		.tokens = head->tokens,
 		.keys = keys,
@@ -74,10 +75,12 @@ run_attention(const RfKernels *kernels, Head *head, size_t keys, bool causal, fl
 		.v = head->rows + 2 * (head->d + HEADS_APART),
 		.stride = head->stride,
 		.scale = scale,
-		.causal = causal,
+		.sees = causal ? sees : NULL,
 	};
 	size_t floats;
 
+	for (size_t i = 0; i < head->tokens; i++)
+		sees[i] = (uint32_t) i + 1;
 	assert_true(rf_attention_scratch(kernels, head->tokens, head->d, &floats));
 	attention.scratch = aligned_alloc(64, (floats + 31) / 16 * 16 * sizeof(float));
 	attention.scratch[floats] = CANARY;
@@ -86,6 +89,7 @@ run_attention(const RfKernels *kernels, Head *head, size_t keys, bool causal, fl
 		rf_attention_queries(kernels, &attention, first);
 	assert_true(attention.scratch[floats] == CANARY);
 	free(attention.scratch);
+	free(sees);
 }
 
 static void

@@ -81,9 +81,29 @@ double_rotate(double *x, size_t tokens, size_t heads, size_t d)
 			}
 }
 
+/* Of tokens of which the first seen are no padding, how many token i sees. */
+static inline size_t
+double_sees(const RfConfig *config, const int32_t *types, size_t tokens, size_t seen, size_t i)
+{
+	size_t keys = 0;
+	int sum = 0; /* of types up to i */
+
+	if (config->task == RF_TASK_CAUSAL_LM && config->has_pooler)
+	{
+		int running = 0;
+
+		for (size_t j = 0; j <= i; j++)
+			sum += types[j];
+		while (keys < tokens && (running += types[keys]) <= sum)
+			keys++;
+		return keys < seen ? keys : seen;
+	}
+	return config->is_decoder && !config->has_pooler && i < seen ? i + 1 : seen;
+}
+
 static inline double *
-double_attention(const double *q, const double *k, const double *v, size_t tokens, size_t seen,
-				 size_t heads, size_t d, bool causal)
+double_attention(const RfConfig *config, const int32_t *types, const double *q, const double *k,
+				 const double *v, size_t tokens, size_t seen, size_t heads, size_t d)
 {
 	size_t h = heads * d;
 	double *context = calloc(tokens * h, sizeof(double));
@@ -92,7 +112,7 @@ double_attention(const double *q, const double *k, const double *v, size_t token
 	for (size_t head = 0; head < heads; head++)
 		for (size_t i = 0; i < tokens; i++)
 		{
-			size_t keys = causal && i < seen ? i + 1 : seen;
+			size_t keys = double_sees(config, types, tokens, seen, i);
 			double largest = -INFINITY;
 			double sum = 0;
 
@@ -123,7 +143,8 @@ double_add(double *x, const double *y, size_t n)
 }
 
 static inline void
-double_layer(const RandomModel *model, int32_t layer, double *x, size_t tokens, size_t seen)
+double_layer(const RandomModel *model, int32_t layer, const int32_t *types, double *x,
+			 size_t tokens, size_t seen)
 {
 	const RfConfig *config = &model->spec.config;
 	size_t h = (size_t) config->hidden_size;
@@ -142,8 +163,8 @@ double_layer(const RandomModel *model, int32_t layer, double *x, size_t tokens, 
 		if (i < 2 || config->rotary_value)
 			double_rotate(qkv[i], tokens, heads, h / heads);
 	}
-	context = double_attention(qkv[0], qkv[1], qkv[2], tokens, seen, heads, h / heads,
-							   config->is_decoder && !config->has_pooler);
+	context = double_attention(config, types, qkv[0], qkv[1], qkv[2], tokens, seen, heads,
+							   h / heads);
 	snprintf(name, sizeof(name), "encoder.layer.%d.attention.output.dense", layer);
 	y = double_linear(model, name, context, tokens, h, h);
 	double_add(x, y, tokens * h);
@@ -191,7 +212,7 @@ double_encoder(const RandomModel *model, const int32_t *ids, const int32_t *type
 		x = y;
 	}
 	for (int32_t i = 0; i < config->num_hidden_layers; i++)
-		double_layer(model, i, x, tokens, seen);
+		double_layer(model, i, types, x, tokens, seen);
 	return x;
 }
 

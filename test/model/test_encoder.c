@@ -93,7 +93,12 @@ make_rows(Rows *rows, RfArena *arena, const RfConfig *config, const uint32_t *le
 		rows->ids[i] = (int32_t) (random * (float) config->vocab_size);
 		rows->types[i] = i % 3 == 0 ? config->type_vocab_size - 1 : 0;
 	}
-	rows->batch = (RfBatch){count, rows->row_start, rows->ids, rows->types, NULL, NULL};
+	rows->batch = (RfBatch){
+		.rows = count,
+		.row_start = rows->row_start,
+		.input_ids = rows->ids,
+		.token_type_ids = rows->types,
+	};
 }
 
 static uint32_t
@@ -278,7 +283,7 @@ test_causal(void **state)
 	(void) state;
 	config.is_decoder = true;
 	check_config(&config, lengths, 4);
-	config.has_pooler = true; /* RoFormer-Sim: not causal */
+	config.has_pooler = true; /* RoFormer-Sim: by types */
 	check_config(&config, lengths, 2);
 }
 
@@ -324,7 +329,10 @@ check_thin_padding(const char *kernels)
 		positions[i] = i < 30 ? i : 699;
 	rows.ids[30] = rows.ids[699];
 	rows.types[30] = rows.types[699];
-	thin = (RfBatch){1, row_start, rows.ids, rows.types, seen, positions};
+	thin = rows.batch;
+	thin.row_start = row_start;
+	thin.row_seen = seen;
+	thin.positions = positions;
 	assert_int_equal(rf_encoder_forward(&fixture.encoder, &thin, &hidden, &fixture.err), RF_OK);
 	assert_memory_equal(hidden, whole, 30 * sizeof(whole[0]));
 	assert_memory_equal(hidden + 30 * width, whole[699], sizeof(whole[0]));
@@ -428,7 +436,13 @@ test_bad_batches(void **state)
 	int32_t ids[] = {1, 2};
 	int32_t types[] = {0, 1};
 	uint32_t seen[] = {2};
-	RfBatch batch = {1, row_start, ids, types, seen, NULL};
+	RfBatch batch = {
+		.rows = 1,
+		.row_start = row_start,
+		.input_ids = ids,
+		.token_type_ids = types,
+		.row_seen = seen,
+	};
 	const float *hidden;
 
 	(void) state;

@@ -40,3 +40,16 @@ roformer_option_integer(FunctionCallInfo fcinfo, int argument, const char *name,
 						errdetail("Valid values are between %d and %d.", low, high)));
 	return given;
 }
+
+double
+roformer_option_real(FunctionCallInfo fcinfo, int argument, const char *name, double low,
+					 double high)
+{
+	double given = PG_GETARG_FLOAT8(argument);
+
+	if (!(given >= low && given <= high))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("invalid value for argument \"%s\": %g", name, given),
+						errdetail("Valid values are between %g and %g.", low, high)));
+	return given;
+}
