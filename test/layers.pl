@@ -10,15 +10,16 @@ use File::Spec;
 my %floor = (
 	'base' => 0, 'kernels' => 1, 'tensor' => 2, 'tokenizer' => 3, 'checkpoint' => 3, 'model' => 4, 'engine' => 5,
 	'pg/support' => 6, 'pg/catalog' => 7, 'pg/cache' => 7, 'pg/stats' => 7, 'pg/session' => 8,
-	'pg/fn' => 9, 'pg/trigger' => 9, 'pg/scan' => 9, 'roformer' => 10);
+	'pg/fn' => 9, 'pg/trigger' => 9, 'pg/scan' => 9, 'roformer' => 10, 'client' => 11);
 my $first_server_floor = 6;
 
 # Public headers whose name is not that of their module.
 my %header_module = (
 	'rf/status.h' => 'base', 'rf/memory.h' => 'base', 'rf/utf8.h' => 'base', 'rf/json.h' => 'base',
-	'rf/spec.h' => 'model', 'rf/image.h' => 'model', 'pg/compat.h' => 'pg/support');
+	'rf/spec.h' => 'model', 'rf/content.h' => 'model', 'rf/digest.h' => 'model', 'rf/image.h' => 'model', 'pg/compat.h' => 'pg/support');
 
-# All that the server's side may know of the engine.
+# The client program stands on the engine as the server does, and knows nothing of the server.
+# All that either may know of the engine.
 my %engine_door = map { $_ => 1 } qw(rf/engine.h rf/status.h rf/memory.h rf/kernels.h);
 
 my $max_file_lines = 1000;

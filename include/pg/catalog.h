@@ -91,8 +91,7 @@ extern bool roformer_catalog_next_chunk(RoformerChunkScan *scan, RoformerChunk *
 extern void roformer_catalog_end_chunks(RoformerChunkScan *scan);
 
 /*
- * Digest of a model's content: SHA-256 over files (by name) and tensors (by name, with type, shape
- * and bytes). Computed while a model is stored and again whenever it is read into an image, so that
+ * Digest of a model's content: SHA-256 over what rf/digest.h lays out. Computed while a model is stored and again whenever it is read into an image, so that
  * damaged rows can't give wrong answers.
  */
 typedef struct RoformerDigest RoformerDigest;
@@ -102,6 +101,8 @@ extern void roformer_digest_file(RoformerDigest *digest, const RfFile *file);
 extern void roformer_digest_tensor(RoformerDigest *digest, const RfTensorDesc *tensor);
 extern void roformer_digest_bytes(RoformerDigest *digest, const void *data, size_t size);
 extern void roformer_digest_end(RoformerDigest *digest, uint8 *result);
+/* Instead of the end. */
+extern void roformer_digest_free(RoformerDigest *digest);
 
 /*
  * Called with the digest of each content that a transaction makes unreachable (at commit: dropped

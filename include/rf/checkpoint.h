@@ -48,6 +48,8 @@ extern RfCode rf_checkpoint_open_with(const char *directory, const RfReader *con
 extern RfCode rf_checkpoint_open(const char *directory, RfMemory memory, RfCheckpoint **checkpoint,
 								 RfError *err);
 extern void rf_checkpoint_close(RfCheckpoint *checkpoint); /* NULL is fine */
+/* The file that the weights were found by: "model.safetensors", ... */
+extern const char *rf_checkpoint_file(const RfCheckpoint *checkpoint);
 
 /*
  * Tensors in order of their names (byte order); they live as long as the checkpoint, one behind the

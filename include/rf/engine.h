@@ -16,6 +16,8 @@
 #define RF_ENGINE_H
 
 #include "rf/checkpoint.h"
+#include "rf/content.h"
+#include "rf/digest.h"
 #include "rf/image.h"
 #include "rf/kernels.h"
 #include "rf/memory.h"

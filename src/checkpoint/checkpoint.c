@@ -164,6 +164,12 @@ rf_checkpoint_close(RfCheckpoint *checkpoint)
 	rf_arena_free(&arena);
 }
 
+const char *
+rf_checkpoint_file(const RfCheckpoint *checkpoint)
+{
+	return checkpoint->reader->file_name;
+}
+
 size_t
 rf_checkpoint_count(const RfCheckpoint *checkpoint)
 {

@@ -143,12 +143,6 @@ roformer_directory_resolve(const char *directory)
 
 /* ---- content --------------------------------------------------------------------------------- */
 
-static int
-compare_files(const void *a, const void *b)
-{
-	return strcmp(((const RfFile *) a)->name, ((const RfFile *) b)->name);
-}
-
 static void
 warn_unexpected(const RfMatch *match)
 {
@@ -169,54 +163,21 @@ warn_unexpected(const RfMatch *match)
 					  errdetail("The model has no parameters named %s.", names.data)));
 }
 
+/* Everything but the dictionary; the checkpoint is left open. */
 static void
 read_content(RoformerDirectory *directory, const char *path)
 {
-	const RfTensorDesc *tensors = NULL;
-	size_t count;
+	RfContent *content = &directory->content;
 	RfError err;
 
-	roformer_check(rf_spec_read_files(path, &directory->arena, &directory->files,
-									  &directory->file_count, &err),
-				   &err);
-	roformer_check(rf_spec_parse(directory->files, directory->file_count, &directory->arena,
-								 &directory->spec, &err),
-				   &err);
+	roformer_check(rf_content_read_files(content, path, &err), &err);
+	roformer_check(rf_content_parse(content, &err), &err);
 	roformer_check(
 		rf_checkpoint_open(path, roformer_memory(directory->context), &directory->checkpoint, &err),
 		&err);
-	count = rf_checkpoint_count(directory->checkpoint);
-	if (count > 0)
-		tensors = rf_checkpoint_tensor(directory->checkpoint, 0);
-	roformer_check(
-		rf_spec_match(&directory->spec, tensors, count, &directory->arena, &directory->match, &err),
-		&err);
-}
-
-/* A vocabulary that can't be compiled would be found at first use, long after load_model. */
-static void
-check_tokenizer(RoformerDirectory *directory)
-{
-	RfArenaMark mark = rf_arena_mark(&directory->arena);
-	void *block;
-	size_t size;
-	RfError err;
-
-	roformer_check(
-		rf_spec_compile_tokenizer(&directory->spec, &directory->arena, &block, &size, &err), &err);
-	rf_arena_rewind(&directory->arena, mark);
-}
-
-/* The words are part of what the model answers, so they are stored with it. */
-static void
-add_dictionary(RoformerDirectory *directory)
-{
-	if (directory->spec.tokenizer.tokenizer_class != RF_TOKENIZER_ROFORMER)
-		return;
-	directory->files[directory->file_count++] =
-		roformer_dictionary_read(&directory->arena, directory->dictionary);
-	directory->has_dictionary = true;
-	qsort(directory->files, directory->file_count, sizeof(RfFile), compare_files);
+	roformer_check(rf_content_match(content, rf_checkpoint_tensor(directory->checkpoint, 0),
+									rf_checkpoint_count(directory->checkpoint), &err),
+				   &err);
 }
 
 static void
@@ -246,17 +207,17 @@ roformer_directory_open(const char *path)
 	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
 
 	directory->context = context;
-	rf_arena_init(&directory->arena, roformer_memory(context));
+	rf_content_init(&directory->content, roformer_memory(context));
 	callback->func = close_checkpoint;
 	callback->arg = directory;
 	MemoryContextRegisterResetCallback(context, callback);
 
 	error_context_stack = &error_context;
 	read_content(directory, path);
-	check_tokenizer(directory);
 	error_context_stack = error_context.previous;
-	add_dictionary(directory);
-	warn_unexpected(&directory->match);
+	if (rf_content_needs_dictionary(&directory->content))
+		roformer_dictionary_read(&directory->content);
+	warn_unexpected(&directory->content.match);
 	MemoryContextSwitchTo(caller);
 	return directory;
 }

@@ -7,103 +7,44 @@
  */
 #include "catalog_private.h"
 
-#include "access/htup_details.h"
 #include "access/table.h"
-#include "access/xact.h"
-#include "catalog/indexing.h"
-#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
-#include "utils/timestamp.h"
 
 #include "pg/support.h"
 
-/* The types of the stored tensors: "F32", "F16, F32", ... */
-static Datum
-list_dtypes(const RoformerDirectory *directory)
+static bytea *
+read_chunk(RoformerDirectory *directory, const RoformerPlace *place)
 {
-	bool seen[RF_BOOL + 1] = {false};
-	StringInfoData list;
+	bytea *data = palloc(VARHDRSZ + place->size);
+	size_t source = directory->content.match.parameters[place->parameter].source;
+	RfError err;
 
-	initStringInfo(&list);
-	for (size_t i = 0; i < directory->match.count; i++)
-	{
-		size_t source = directory->match.parameters[i].source;
-
-		seen[rf_checkpoint_tensor(directory->checkpoint, source)->dtype] = true;
-	}
-	for (int dtype = 0; dtype < lengthof(seen); dtype++)
-	{
-		if (seen[dtype])
-			appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "", rf_dtype_name(dtype));
-	}
-	return CStringGetTextDatum(list.data);
+	SET_VARSIZE(data, VARHDRSZ + place->size);
+	roformer_check(rf_checkpoint_read(directory->checkpoint, source, place->first_row, place->rows,
+									  VARDATA(data), &err),
+				   &err);
+	return data;
 }
 
-static Datum
-make_labels(const RfSpec *spec)
-{
-	int count = spec->config.num_labels;
-	Datum *labels = palloc(count * sizeof(Datum));
-
-	for (int i = 0; i < count; i++)
-		labels[i] =
-			PointerGetDatum(roformer_utf8_to_text(spec->labels[i], strlen(spec->labels[i])));
-	return PointerGetDatum(construct_array(labels, count, TEXTOID, -1, false, TYPALIGN_INT));
-}
-
-static Datum
-make_digest(const uint8 *digest)
-{
-	bytea *result = palloc(VARHDRSZ + ROFORMER_DIGEST_LENGTH);
-
-	SET_VARSIZE(result, VARHDRSZ + ROFORMER_DIGEST_LENGTH);
-	memcpy(VARDATA(result), digest, ROFORMER_DIGEST_LENGTH);
-	return PointerGetDatum(result);
-}
-
-/* The columns that describe a content: all but name, owner and options. */
+/* Copies all there is to the tables. */
 static void
-fill_content_columns(const RoformerDirectory *directory, const RoformerStored *stored,
-					 Datum *values, bool *nulls)
+store_directory(RoformerDirectory *directory, RoformerStored *stored)
 {
-	const RfConfig *config = &directory->spec.config;
+	RoformerStore *store = roformer_store_begin(&directory->content, roformer_digest_begin());
+	RoformerPlace place;
 
-	values[MODEL_ID - 1] = Int64GetDatum(stored->id);
-	values[MODEL_DIGEST - 1] = make_digest(stored->digest);
-	values[MODEL_CREATED - 1] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
-	values[MODEL_ARCHITECTURE - 1] =
-		CStringGetTextDatum(roformer_report_text(directory->spec.architecture));
-	values[MODEL_TASK - 1] = CStringGetTextDatum(rf_task_name(config->task));
-	values[MODEL_PARAMETERS - 1] = Int64GetDatum((int64) directory->match.total);
-	values[MODEL_LAYERS - 1] = Int32GetDatum(config->num_hidden_layers);
-	values[MODEL_HIDDEN_SIZE - 1] = Int32GetDatum(config->hidden_size);
-	values[MODEL_VOCABULARY - 1] = Int32GetDatum(config->vocab_size);
-	nulls[MODEL_LABELS - 1] = config->num_labels == 0;
-	if (config->num_labels > 0)
-		values[MODEL_LABELS - 1] = make_labels(&directory->spec);
-	values[MODEL_PRECISION - 1] = list_dtypes(directory);
-	values[MODEL_BYTES - 1] = Int64GetDatum((int64) stored->bytes);
-	nulls[MODEL_DICTIONARY - 1] = !directory->has_dictionary;
-	if (directory->has_dictionary)
-		values[MODEL_DICTIONARY - 1] = make_digest(directory->dictionary);
-}
+	while (roformer_store_next(store, &place))
+	{
+		bytea *data;
 
-static void
-insert_model(Relation relation, const char *name, const RoformerDirectory *directory,
-			 const RoformerStored *stored)
-{
-	Datum values[MODEL_COLUMNS] = {0};
-	bool nulls[MODEL_COLUMNS] = {false};
-
-	fill_content_columns(directory, stored, values, nulls);
-	values[MODEL_NAME - 1] = CStringGetTextDatum(name);
-	values[MODEL_OWNER - 1] = ObjectIdGetDatum(GetUserId());
-	nulls[MODEL_OPTIONS - 1] = true;
-	CatalogTupleInsert(relation, heap_form_tuple(RelationGetDescr(relation), values, nulls));
+		CHECK_FOR_INTERRUPTS();
+		data = read_chunk(directory, &place);
+		roformer_store_put(store, data);
+		pfree(data);
+	}
+	roformer_store_end(store, stored);
 }
 
 static void
@@ -121,73 +62,10 @@ load_model(const char *name, const char *argument)
 	roformer_model_check_free(relation, name);
 
 	directory = roformer_directory_open(path);
-	roformer_store_content(directory, &stored);
-	insert_model(relation, name, directory, &stored);
+	store_directory(directory, &stored);
+	roformer_publish_new(relation, name, &directory->content, &stored);
 	roformer_directory_close(directory);
 	table_close(relation, NoLock);
-	roformer_forget_at_abort(stored.digest);
-	roformer_tables_invalidate();
-}
-
-/* ---- replacing ------------------------------------------------------------------------------- */
-
-/* Grants are kept by content: they move to the new one. */
-static void
-move_grants(int64 from, int64 to)
-{
-	Relation grants = roformer_tables_open(ROFORMER_MODEL_GRANT, RowExclusiveLock);
-	Datum values[GRANT_COLUMNS] = {Int64GetDatum(to)};
-	bool nulls[GRANT_COLUMNS] = {false};
-	bool replaced[GRANT_COLUMNS] = {true};
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple tuple;
-
-	ScanKeyInit(&key, GRANT_MODEL_ID, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(from));
-	scan =
-		systable_beginscan(grants, roformer_tables_key(ROFORMER_MODEL_GRANT), true, NULL, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		CatalogTupleUpdate(
-			grants, &tuple->t_self,
-			heap_modify_tuple(tuple, RelationGetDescr(grants), values, nulls, replaced));
-	systable_endscan(scan);
-	table_close(grants, NoLock);
-}
-
-static void
-update_model(Relation relation, HeapTuple tuple, const RoformerDirectory *directory,
-			 const RoformerStored *stored)
-{
-	Datum values[MODEL_COLUMNS] = {0};
-	bool nulls[MODEL_COLUMNS] = {false};
-	bool replaced[MODEL_COLUMNS];
-
-	memset(replaced, true, sizeof(replaced));
-	replaced[MODEL_NAME - 1] = false;
-	replaced[MODEL_OWNER - 1] = false;
-	replaced[MODEL_OPTIONS - 1] = false;
-	fill_content_columns(directory, stored, values, nulls);
-	CatalogTupleUpdate(
-		relation, &tuple->t_self,
-		heap_modify_tuple(tuple, RelationGetDescr(relation), values, nulls, replaced));
-}
-
-static void
-replace_content(Relation relation, HeapTuple tuple, RoformerDirectory *directory)
-{
-	RoformerModel before;
-	RoformerStored stored;
-
-	roformer_model_read(tuple, RelationGetDescr(relation), &before);
-	roformer_store_content(directory, &stored);
-	update_model(relation, tuple, directory, &stored);
-	move_grants(before.id, stored.id);
-	roformer_store_delete(before.id);
-	if (memcmp(before.digest, stored.digest, ROFORMER_DIGEST_LENGTH) != 0)
-	{
-		roformer_forget_at_commit(before.digest);
-		roformer_forget_at_abort(stored.digest);
-	}
 }
 
 static void
@@ -195,21 +73,20 @@ replace_model(const char *name, const char *argument)
 {
 	char *path = roformer_directory_resolve(argument);
 	RoformerDirectory *directory;
-	RoformerModelOptions options;
+	RoformerStored stored;
 	Relation relation;
 	HeapTuple tuple;
 
 	roformer_tables_lock_name("roformer.replace_model()", name);
 	relation = roformer_tables_open(ROFORMER_MODEL, RowExclusiveLock);
 	tuple = roformer_model_fetch_own(relation, name);
-	roformer_option_read(tuple, RelationGetDescr(relation), &options);
 
 	directory = roformer_directory_open(path);
-	roformer_option_check_labels(name, &options, directory->spec.config.num_labels);
-	replace_content(relation, tuple, directory);
+	roformer_publish_check_options(relation, tuple, name, &directory->content);
+	store_directory(directory, &stored);
+	roformer_publish_replacement(relation, tuple, &directory->content, &stored);
 	roformer_directory_close(directory);
 	table_close(relation, NoLock);
-	roformer_tables_invalidate();
 }
 
 /* ---- SQL ------------------------------------------------------------------------------------- */

@@ -136,14 +136,8 @@ extern char *roformer_directory_resolve(const char *directory);
 typedef struct RoformerDirectory
 {
 	MemoryContext context; /* closes the checkpoint when it goes */
-	RfArena arena;
-	RfFile *files; /* in order of their names */
-	size_t file_count;
+	RfContent content;
 	RfCheckpoint *checkpoint;
-	RfSpec spec;
-	RfMatch match;
-	bool has_dictionary; /* among the files */
-	uint8 dictionary[ROFORMER_DIGEST_LENGTH];
 } RoformerDirectory;
 
 extern RoformerDirectory *roformer_directory_open(const char *path);
@@ -151,8 +145,10 @@ extern void roformer_directory_close(RoformerDirectory *directory);
 
 /* ---- catalog_dictionary.c ------------------------------------------------------------------ */
 
-/* Reads and checks the dictionary that roformer.jieba_dictionary names; data lies in arena. */
-extern RfFile roformer_dictionary_read(RfArena *arena, uint8 *digest);
+/* Adds the dictionary that roformer.jieba_dictionary names, checked. */
+extern void roformer_dictionary_read(RfContent *content);
+/* SHA-256 of the dictionary. */
+extern void roformer_dictionary_digest(const RfFile *file, uint8 *result);
 
 /* ---- catalog_content.c --------------------------------------------------------------------- */
 
@@ -161,19 +157,64 @@ extern size_t roformer_content_row_bytes(const RfTensorDesc *tensor);
 
 /* ---- catalog_store.c ----------------------------------------------------------------------- */
 
+/* What the row of a model has to say about what was stored. */
 typedef struct RoformerStored
 {
 	int64 id;
 	uint8 digest[ROFORMER_DIGEST_LENGTH];
 	uint64 bytes;
+	bool has_dictionary;
+	uint8 dictionary[ROFORMER_DIGEST_LENGTH];
 } RoformerStored;
 
-/* Writes files, tensors and chunks under a new id. */
-extern void roformer_store_content(RoformerDirectory *directory, RoformerStored *stored);
-/* Deletes them. */
+/* A content being written under a new id: its chunks are put one after the other. */
+typedef struct RoformerStore RoformerStore;
+
+/* The rows that a chunk has. */
+typedef struct RoformerPlace
+{
+	size_t parameter; /* index in content->match.parameters */
+	uint64 first_row;
+	uint64 rows;
+	size_t size; /* of them, in bytes */
+} RoformerPlace;
+
+/*
+ * Writes the rows of files and tensors. The content, checked, must live as long as the store; the
+ * digest, just begun, is the store's from now on.
+ */
+extern RoformerStore *roformer_store_begin(const RfContent *content, RoformerDigest *digest);
+/* What must be put next; false when all is there. */
+extern bool roformer_store_next(const RoformerStore *store, RoformerPlace *place);
+/* Writes the chunk that is next: data of its size, not toasted. */
+extern void roformer_store_put(RoformerStore *store, bytea *data);
+/* Once all is there; frees the store. */
+extern void roformer_store_end(RoformerStore *store, RoformerStored *stored);
+/* Instead of the end; what was written is the aborting transaction's to undo. */
+extern void roformer_store_cancel(RoformerStore *store);
+/* Rows in each chunk of a parameter but perhaps its last; 0 when it has no bytes. */
+extern uint64 roformer_store_chunk_rows(const RfContent *content, size_t parameter);
+
+/* Deletes files, tensors and chunks. */
 extern void roformer_store_delete(int64 model_id);
 /* Deletes the rows of a model in one of the tables whose key begins with its id. */
 extern void roformer_store_delete_rows(RoformerTable table, int64 model_id);
+
+/* ---- catalog_publish.c --------------------------------------------------------------------- */
+
+/* Makes what was stored a new model of the current user. */
+extern void roformer_publish_new(Relation model, const char *name, const RfContent *content,
+								 const RoformerStored *stored);
+/* Makes it the content of an existing one, whose row this is, and deletes the one before. */
+extern void roformer_publish_replacement(Relation model, HeapTuple tuple, const RfContent *content,
+										 const RoformerStored *stored);
+/* ERROR 22023 when the options of the model of that row do not fit the content. */
+extern void roformer_publish_check_options(Relation model, HeapTuple tuple, const char *name,
+										   const RfContent *content);
+
+/* ---- catalog_import.c ---------------------------------------------------------------------- */
+
+extern void roformer_import_init(void); /* callbacks */
 
 /* ---- catalog_forget.c ---------------------------------------------------------------------- */
 

@@ -4,9 +4,9 @@
  * Rows go directly to heap and indexes, like those of system catalogs: no triggers, no rules, no
  * right of the user on the tables. Values move to TOAST tables and changes to WAL as for any table.
  *
- * A tensor is copied in chunks of whole rows of at most ROFORMER_CHUNK_BYTES (one row where that is
- * larger), so that memory is bounded by a chunk whatever the model's size, and interrupts are
- * checked between chunks.
+ * A tensor is written in chunks of whole rows of at most ROFORMER_CHUNK_BYTES (one row where that
+ * is larger), so that memory is bounded by a chunk whatever the model's size. They come in one
+ * order, that of the digest, and always with the same borders, whoever has read them where.
  */
 #include "catalog_private.h"
 
@@ -21,6 +21,17 @@
 #include "utils/memutils.h"
 
 #include "pg/support.h"
+
+struct RoformerStore
+{
+	const RfContent *content;
+	RoformerDigest *digest; /* of all that was written */
+	int64 id;
+	uint64 bytes;
+	RoformerPlace place; /* of the next chunk: parameter and first_row */
+	size_t row_bytes;    /* of that parameter */
+	uint64 tensor_rows;  /* of that parameter */
+};
 
 typedef struct Writer
 {
@@ -82,39 +93,32 @@ make_bytea(MemoryContext context, size_t size)
 }
 
 static void
-store_files(const RoformerDirectory *directory, RoformerDigest *digest, RoformerStored *stored)
+store_file(Writer *writer, RoformerStore *store, const RfFile *file)
+{
+	bytea *data = make_bytea(writer->context, file->size);
+	Datum values[FILE_COLUMNS];
+
+	memcpy(VARDATA(data), file->data, file->size);
+	values[FILE_MODEL_ID - 1] = Int64GetDatum(store->id);
+	values[FILE_NAME - 1] = make_text(writer, file->name);
+	values[FILE_DATA - 1] = PointerGetDatum(data);
+	insert_row(writer, values);
+	roformer_digest_file(store->digest, file);
+	store->bytes += file->size;
+}
+
+static void
+store_files(RoformerStore *store)
 {
 	Writer writer;
 
 	begin_rows(&writer, ROFORMER_MODEL_FILE);
-	for (size_t i = 0; i < directory->file_count; i++)
-	{
-		const RfFile *file = &directory->files[i];
-		bytea *data = make_bytea(writer.context, file->size);
-		Datum values[FILE_COLUMNS];
-
-		memcpy(VARDATA(data), file->data, file->size);
-		values[FILE_MODEL_ID - 1] = Int64GetDatum(stored->id);
-		values[FILE_NAME - 1] = make_text(&writer, file->name);
-		values[FILE_DATA - 1] = PointerGetDatum(data);
-		insert_row(&writer, values);
-		roformer_digest_file(digest, file);
-		stored->bytes += file->size;
-	}
+	for (size_t i = 0; i < store->content->file_count; i++)
+		store_file(&writer, store, &store->content->files[i]);
 	end_rows(&writer);
 }
 
 /* ---- tensors --------------------------------------------------------------------------------- */
-
-/* A parameter as it is stored: its canonical name, the type it has in the checkpoint. */
-static RfTensorDesc
-describe_parameter(const RoformerDirectory *directory, const RfParameter *parameter)
-{
-	RfTensorDesc tensor = *rf_checkpoint_tensor(directory->checkpoint, parameter->source);
-
-	tensor.name = parameter->name;
-	return tensor;
-}
 
 static Datum
 make_shape(Writer *writer, const RfTensorDesc *tensor)
@@ -132,17 +136,17 @@ make_shape(Writer *writer, const RfTensorDesc *tensor)
 }
 
 static void
-store_tensors(const RoformerDirectory *directory, const RoformerStored *stored)
+store_tensors(const RoformerStore *store)
 {
 	Writer writer;
 
 	begin_rows(&writer, ROFORMER_MODEL_TENSOR);
-	for (size_t i = 0; i < directory->match.count; i++)
+	for (size_t i = 0; i < store->content->match.count; i++)
 	{
-		RfTensorDesc tensor = describe_parameter(directory, &directory->match.parameters[i]);
+		RfTensorDesc tensor = rf_content_parameter(store->content, i);
 		Datum values[TENSOR_COLUMNS];
 
-		values[TENSOR_MODEL_ID - 1] = Int64GetDatum(stored->id);
+		values[TENSOR_MODEL_ID - 1] = Int64GetDatum(store->id);
 		values[TENSOR_NAME - 1] = make_text(&writer, tensor.name);
 		values[TENSOR_DTYPE - 1] = make_text(&writer, rf_dtype_name(tensor.dtype));
 		values[TENSOR_SHAPE - 1] = make_shape(&writer, &tensor);
@@ -153,64 +157,117 @@ store_tensors(const RoformerDirectory *directory, const RoformerStored *stored)
 
 /* ---- chunks ---------------------------------------------------------------------------------- */
 
-static void
-store_chunk(Writer *writer, RoformerDirectory *directory, const RfParameter *parameter,
-			uint64 first_row, uint64 rows, size_t size, RoformerDigest *digest,
-			const RoformerStored *stored)
+static uint64
+count_chunk_rows(size_t row_bytes)
 {
-	bytea *data = make_bytea(writer->context, size);
-	Datum values[CHUNK_COLUMNS];
-	RfError err;
+	return Max(ROFORMER_CHUNK_BYTES / row_bytes, 1);
+}
 
-	roformer_check(rf_checkpoint_read(directory->checkpoint, parameter->source, first_row, rows,
-									  VARDATA(data), &err),
-				   &err);
-	roformer_digest_bytes(digest, VARDATA(data), size);
-	values[CHUNK_MODEL_ID - 1] = Int64GetDatum(stored->id);
-	values[CHUNK_TENSOR - 1] = make_text(writer, parameter->name);
-	values[CHUNK_FIRST_ROW - 1] = Int64GetDatum((int64) first_row);
-	values[CHUNK_DATA - 1] = PointerGetDatum(data);
-	insert_row(writer, values);
+uint64
+roformer_store_chunk_rows(const RfContent *content, size_t parameter)
+{
+	RfTensorDesc tensor = rf_content_parameter(content, parameter);
+	size_t row_bytes = roformer_content_row_bytes(&tensor);
+
+	return row_bytes == 0 ? 0 : count_chunk_rows(row_bytes);
+}
+
+/* Describes the parameter at hand to the digest, and those behind it that have no bytes. */
+static void
+start_parameter(RoformerStore *store)
+{
+	store->place.first_row = 0;
+	for (; store->place.parameter < store->content->match.count; store->place.parameter++)
+	{
+		RfTensorDesc tensor = rf_content_parameter(store->content, store->place.parameter);
+
+		roformer_digest_tensor(store->digest, &tensor);
+		store->row_bytes = roformer_content_row_bytes(&tensor);
+		store->tensor_rows = rf_tensor_rows(&tensor);
+		if (store->row_bytes > 0)
+			return;
+	}
+}
+
+RoformerStore *
+roformer_store_begin(const RfContent *content, RoformerDigest *digest)
+{
+	RoformerStore *store = palloc0(sizeof(RoformerStore));
+
+	store->content = content;
+	store->digest = digest;
+	store->id = roformer_tables_next_id();
+	store_files(store);
+	store_tensors(store);
+	start_parameter(store);
+	return store;
+}
+
+bool
+roformer_store_next(const RoformerStore *store, RoformerPlace *place)
+{
+	if (store->place.parameter == store->content->match.count)
+		return false;
+	*place = store->place;
+	place->rows = Min(count_chunk_rows(store->row_bytes), store->tensor_rows - place->first_row);
+	place->size = place->rows * store->row_bytes;
+	return true;
 }
 
 static void
-store_tensor_chunks(Writer *writer, RoformerDirectory *directory, const RfParameter *parameter,
-					RoformerDigest *digest, RoformerStored *stored)
+insert_chunk(const RoformerStore *store, const RoformerPlace *place, bytea *data)
 {
-	RfTensorDesc tensor = describe_parameter(directory, parameter);
-	uint64 rows = rf_tensor_rows(&tensor);
-	size_t row_bytes = roformer_content_row_bytes(&tensor);
-	uint64 step;
+	Writer writer;
+	Datum values[CHUNK_COLUMNS];
 
-	roformer_digest_tensor(digest, &tensor);
-	if (row_bytes == 0)
-		return;
-	step = Max(ROFORMER_CHUNK_BYTES / row_bytes, 1);
-	for (uint64 first = 0; first < rows; first += step)
+	begin_rows(&writer, ROFORMER_MODEL_CHUNK);
+	values[CHUNK_MODEL_ID - 1] = Int64GetDatum(store->id);
+	values[CHUNK_TENSOR - 1] =
+		make_text(&writer, store->content->match.parameters[place->parameter].name);
+	values[CHUNK_FIRST_ROW - 1] = Int64GetDatum((int64) place->first_row);
+	values[CHUNK_DATA - 1] = PointerGetDatum(data);
+	insert_row(&writer, values);
+	end_rows(&writer);
+}
+
+void
+roformer_store_put(RoformerStore *store, bytea *data)
+{
+	RoformerPlace place;
+
+	if (!roformer_store_next(store, &place) || VARSIZE(data) - VARHDRSZ != place.size)
+		elog(ERROR, "a chunk that is not the next one");
+	roformer_digest_bytes(store->digest, VARDATA(data), place.size);
+	insert_chunk(store, &place, data);
+	store->bytes += place.size;
+	store->place.first_row += place.rows;
+	if (store->place.first_row == store->tensor_rows)
 	{
-		uint64 count = Min(step, rows - first);
-
-		CHECK_FOR_INTERRUPTS();
-		store_chunk(writer, directory, parameter, first, count, count * row_bytes, digest, stored);
-		stored->bytes += count * row_bytes;
+		store->place.parameter++;
+		start_parameter(store);
 	}
 }
 
 void
-roformer_store_content(RoformerDirectory *directory, RoformerStored *stored)
+roformer_store_end(RoformerStore *store, RoformerStored *stored)
 {
-	RoformerDigest *digest = roformer_digest_begin();
-	Writer writer;
+	const RfFile *dictionary = rf_content_dictionary(store->content);
 
-	stored->id = roformer_tables_next_id();
-	stored->bytes = 0;
-	store_files(directory, digest, stored);
-	store_tensors(directory, stored);
-	begin_rows(&writer, ROFORMER_MODEL_CHUNK);
-	for (size_t i = 0; i < directory->match.count; i++)
-		store_tensor_chunks(&writer, directory, &directory->match.parameters[i], digest, stored);
-	end_rows(&writer);
-	roformer_digest_end(digest, stored->digest);
+	memset(stored, 0, sizeof(*stored));
+	stored->id = store->id;
+	stored->bytes = store->bytes;
+	roformer_digest_end(store->digest, stored->digest);
+	stored->has_dictionary = dictionary != NULL;
+	if (dictionary != NULL)
+		roformer_dictionary_digest(dictionary, stored->dictionary);
+	pfree(store);
+}
+
+void
+roformer_store_cancel(RoformerStore *store)
+{
+	roformer_digest_free(store->digest);
+	pfree(store);
 }
 
 /* ---- deleting -------------------------------------------------------------------------------- */

@@ -137,6 +137,7 @@ roformer_catalog_init(void)
 {
 	CacheRegisterRelcacheCallback(note_invalidation, (Datum) 0);
 	roformer_forget_init();
+	roformer_import_init();
 }
 
 /* A library newer or older than the objects in this database must not read past their columns. */
