@@ -46,6 +46,8 @@ ENGINE_SRCS = $(sort $(wildcard $(ENGINE_DIRS:%=src/%/*.c)) $(wildcard src/kerne
 SERVER_SRCS = src/roformer.c $(sort $(wildcard src/pg/*/*.c))
 ENGINE_OBJS = $(ENGINE_SRCS:.c=.o)
 OBJS = $(ENGINE_OBJS) $(SERVER_SRCS:.c=.o)
+CLIENT = roformer_import
+CLIENT_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/client/*.c)))
 SQL_PARTS = $(sort $(wildcard sql/parts/*.sql))
 
 # No contraction of a*b+c into fma behind the source's back: results must not depend on the compiler.
@@ -59,7 +61,7 @@ REGRESS_OPTS = --inputdir=test
 export ROFORMER_GOLDEN ?= $(CURDIR)/test/golden/data
 export ROFORMER_DEMO ?= $(CURDIR)/demo/data
 
-EXTRA_CLEAN = sql/roformer--1.0.sql $(OBJS:.o=.d) build
+EXTRA_CLEAN = sql/roformer--1.0.sql $(OBJS:.o=.d) $(CLIENT) $(CLIENT_OBJS) $(CLIENT_OBJS:.o=.d) build
 
 # Bitcode for JIT inlining is no use for kernels and would need clang to understand every target attribute.
 override with_llvm = no
@@ -77,6 +79,25 @@ clean:
 endif
 
 $(ENGINE_OBJS): override CFLAGS := $(filter-out -O%,$(CFLAGS)) $(ENGINE_CFLAGS)
+
+# The client program: the engine's readers, libpq, and what PostgreSQL has for its own programs. PGXS can build a module or a
+# program, not both.
+CLIENT_CPPFLAGS = -I$(libpq_srcdir) -DROFORMER_VERSION='"$(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(srcdir)/roformer.control)"'
+CLIENT_LIBS = $(libpq_pgport) $(if $(filter openssl,$(with_ssl)),-lcrypto) $(ENGINE_LIBS)
+$(CLIENT_OBJS): override CPPFLAGS += $(CLIENT_CPPFLAGS)
+$(CLIENT_OBJS): override CFLAGS := $(CFLAGS) -std=gnu11 -Wextra -Wmissing-prototypes -Wno-declaration-after-statement
+$(CLIENT): $(CLIENT_OBJS) build/engine.a
+	$(CC) $(CFLAGS) $^ $(LDFLAGS) $(LDFLAGS_EX) $(CLIENT_LIBS) -o $@
+
+.PHONY: install-client uninstall-client
+all: $(CLIENT)
+install: install-client
+install-client: $(CLIENT)
+	$(MKDIR_P) '$(DESTDIR)$(bindir)'
+	$(INSTALL_PROGRAM) $(CLIENT) '$(DESTDIR)$(bindir)/'
+uninstall: uninstall-client
+uninstall-client:
+	rm -f '$(DESTDIR)$(bindir)/$(CLIENT)'
 
 # Opened when first asked for, never linked: the serial build, by the path it has where this is built, if any.
 OPENBLAS_PATH ?= $(wildcard /usr/lib/$(shell $(CC) -print-multiarch)/openblas-serial/libopenblas.so.0)
@@ -103,6 +124,6 @@ uninstall-models:
 
 include test/programs.mk
 
--include $(OBJS:.o=.d)
+-include $(OBJS:.o=.d) $(CLIENT_OBJS:.o=.d)
 
 endif

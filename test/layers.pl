@@ -105,7 +105,7 @@ for my $path (sort @sources)
 		}
 		next if $other eq $module;
 		push @edges, "$path:$n: $module (floor $floor{$module}) includes $name of $other (floor $floor{$other})"
-		  if $floor{$other} >= $floor{$module};
+		  if $floor{$other} >= $floor{$module} || $module eq 'client' && $floor{$other} >= $first_server_floor;
 		push @doors, "$path:$n: $name"
 		  if !$is_engine && $floor{$other} < $first_server_floor && !$engine_door{$name};
 	}
@@ -133,7 +133,7 @@ my @checks = (
 	['includes point down only', \@edges],
 	['every file has a floor', \@homeless],
 	['the engine includes no PostgreSQL header', \@postgres],
-	['the server sees the engine through its public door', \@doors],
+	['server and client see the engine through its public door', \@doors],
 	["no file over $max_file_lines lines", \@long_files],
 	["no function over $max_function_lines lines outside kernels", \@long_functions],
 	['no left-over markers', \@markers],

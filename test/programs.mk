@@ -12,7 +12,10 @@ TEST_SHARED_SRCS = $(sort $(filter-out $(TEST_SRCS),$(wildcard $(TEST_LEVELS:%=t
 FUZZ_SRCS = $(sort $(wildcard test/fuzz/fuzz_*.c))
 FUZZ_SHARED_SRCS = $(sort $(filter-out $(FUZZ_SRCS),$(wildcard test/fuzz/*.c)))
 
-TEST_CFLAGS = -g -std=gnu11 -Wall -Wextra -Wno-unused-parameter -D_GNU_SOURCE -Iinclude $(TEST_LEVELS:%=-Itest/%) -Itest/fuzz -MMD -MP
+# What of the client program needs nothing of PostgreSQL.
+CLIENT_PLAIN_SRCS = src/client/import_options.c src/client/import_progress.c
+
+TEST_CFLAGS = -g -std=gnu11 -Wall -Wextra -Wno-unused-parameter -D_GNU_SOURCE -Iinclude -Isrc/client $(TEST_LEVELS:%=-Itest/%) -Itest/fuzz -MMD -MP
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 ASAN_CFLAGS = $(ENGINE_CFLAGS) -O1 $(TEST_CFLAGS) $(SANITIZE)
 
@@ -32,6 +35,11 @@ build/engine.a: $(ENGINE_OBJS)
 	rm -f $@ && ar rcs $@ $^
 build/asan/engine.a: $(ENGINE_SRCS:%.c=build/asan/%.o)
 	rm -f $@ && ar rcs $@ $^
+build/client.a: $(CLIENT_PLAIN_SRCS:.c=.o)
+	@mkdir -p $(@D)
+	rm -f $@ && ar rcs $@ $^
+build/asan/client.a: $(CLIENT_PLAIN_SRCS:%.c=build/asan/%.o)
+	rm -f $@ && ar rcs $@ $^
 
 build/test/%.o: test/%.c
 	@mkdir -p $(@D)
@@ -40,9 +48,9 @@ build/asan/%.o: %.c
 	@mkdir -p $(@D)
 	gcc $(ASAN_CFLAGS) -c -o $@ $<
 
-$(TEST_PROGRAMS): build/%: build/%.o $(TEST_SHARED_OBJS) build/engine.a
+$(TEST_PROGRAMS): build/%: build/%.o $(TEST_SHARED_OBJS) build/client.a build/engine.a
 	gcc -o $@ $^ -lcmocka $(ENGINE_LIBS)
-$(ASAN_TEST_PROGRAMS): build/asan/%: build/asan/%.o $(ASAN_TEST_SHARED_OBJS) build/asan/engine.a
+$(ASAN_TEST_PROGRAMS): build/asan/%: build/asan/%.o $(ASAN_TEST_SHARED_OBJS) build/asan/client.a build/asan/engine.a
 	gcc $(SANITIZE) -o $@ $^ -lcmocka $(ENGINE_LIBS)
 $(ASAN_FUZZ_PROGRAMS): build/asan/%: build/asan/%.o $(ASAN_FUZZ_SHARED_OBJS) build/asan/engine.a
 	gcc $(SANITIZE) -o $@ $^ $(ENGINE_LIBS)
