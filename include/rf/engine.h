@@ -54,7 +54,8 @@ extern size_t rf_session_workspace(const RfSession *session);
 typedef enum RfOverflow
 {
 	RF_OVERFLOW_TRUNCATE,
-	RF_OVERFLOW_ERROR
+	RF_OVERFLOW_ERROR,
+	RF_OVERFLOW_WINDOW /* sequence logits, embeddings, entities; an error for others */
 } RfOverflow;
 
 typedef struct RfRunOptions
@@ -70,6 +71,8 @@ typedef struct RfRunStats
 	uint64_t rows;
 	uint64_t tokens;
 	uint64_t truncated_rows;
+	uint64_t windowed_rows; /* longer than max_length, computed in windows */
+	uint64_t windows;       /* of those */
 	uint64_t batches;
 	uint64_t tokenize_ns;
 	uint64_t compute_ns;

@@ -5,7 +5,8 @@
 
 CREATE FUNCTION roformer.stats_entries(
 	OUT model_id bigint, OUT digest bytea, OUT since timestamptz, OUT calls bigint, OUT cancelled bigint,
-	OUT rows bigint, OUT tokens bigint, OUT truncated_rows bigint, OUT batches bigint,
+	OUT rows bigint, OUT tokens bigint, OUT truncated_rows bigint, OUT windowed_rows bigint,
+	OUT windows bigint, OUT batches bigint,
 	OUT tokenize_ms double precision, OUT compute_ms double precision)
 RETURNS SETOF record
 LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED COST 10 ROWS 10
@@ -15,6 +16,7 @@ AS 'MODULE_PATHNAME', 'roformer_stats_entries';
 CREATE VIEW roformer.stats AS
 SELECT m.name AS model, coalesce(s.calls, 0) AS calls, coalesce(s.rows, 0) AS rows,
 	   coalesce(s.tokens, 0) AS tokens, coalesce(s.truncated_rows, 0) AS truncated_rows,
+	   coalesce(s.windowed_rows, 0) AS windowed_rows, coalesce(s.windows, 0) AS windows,
 	   coalesce(s.cancelled, 0) AS cancelled, coalesce(s.batches, 0) AS batches,
 	   coalesce(s.tokenize_ms, 0) AS tokenize_ms, coalesce(s.compute_ms, 0) AS compute_ms, s.since
 FROM _roformer.model AS m

@@ -1,35 +1,50 @@
 /*
  * logits.c - raw outputs: hidden states and each head's logits.
  */
-#include "session.h"
+#include "windows.h"
 
 #include <string.h>
 
-static RfCode
-put_sequence_logits(RfSession *session, RfRun *run, const RfRunBatch *batch, void *context,
-					RfError *err)
+typedef struct SequenceContext
 {
-	float *logits = context; /* [B,C] of the whole run */
+	float *logits; /* [B,C] of the whole run */
+	double *sums;  /* [C] of a text in windows */
+} SequenceContext;
+
+static RfCode
+put_sequence_logits(RfSession *session, RfRun *run, const RfRunBatch *batch,
+					const RfWindow *windows, void *context, RfError *err)
+{
+	SequenceContext *sequence = context;
 	size_t labels = session->model.classifier.n;
 	float *first;
+	float *logits;
 
 	(void) run;
 	RF_TRY(rf_run_first_tokens(session, batch, &first, err));
-	return rf_head_labels(&session->encoder, first, batch->batch.rows, batch->scratch,
-						  logits + batch->first * labels, err);
+	RF_NEW(batch->scratch, logits, batch->batch.rows * labels, err);
+	RF_TRY(
+		rf_head_labels(&session->encoder, first, batch->batch.rows, batch->scratch, logits, err));
+	for (size_t row = 0; row < batch->batch.rows; row++)
+		rf_window_add(&windows[row], logits + row * labels, labels, sequence->sums,
+					  sequence->logits + windows[row].row * labels);
+	return RF_OK;
 }
 
 RfCode
 rf_run_sequence_logits(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
 					   float **logits, RfError *err)
 {
+	size_t labels = session->model.classifier.n;
+	SequenceContext context;
 	size_t size;
 
 	RF_TRY(rf_session_require(session, RF_TASK_SEQUENCE_CLASSIFICATION, err));
-	RF_FAIL_IF(!rf_size_mul(count, session->model.classifier.n, &size), err, RF_LIMIT,
-			   "%zu rows are too many", count);
+	RF_FAIL_IF(!rf_size_mul(count, labels, &size), err, RF_LIMIT, "%zu rows are too many", count);
 	RF_NEW(run->arena, *logits, size, err);
-	return rf_run_batches(session, run, inputs, count, put_sequence_logits, *logits, err);
+	RF_NEW(run->arena, context.sums, labels, err);
+	context.logits = *logits;
+	return rf_run_windows(session, run, inputs, count, put_sequence_logits, &context, err);
 }
 
 static RfCode

@@ -92,6 +92,8 @@ rf_run_encode(RfSession *session, RfRun *run, const RfInput *input, size_t padde
 	{
 		rf_error_set(err, RF_TOO_LONG, "text has %zu tokens, more than the limit of %" PRId32,
 					 encoding->count, max_length);
+		if (run->options.overflow == RF_OVERFLOW_WINDOW)
+			rf_error_detail(err, "This is nothing that can be computed in windows.");
 		return RF_TOO_LONG;
 	}
 	run->stats.rows++;
@@ -108,9 +110,8 @@ rf_run_encode(RfSession *session, RfRun *run, const RfInput *input, size_t padde
 		memcpy((array), from_, (count) * sizeof(*(array)));                                        \
 	} while (0)
 
-/* Copies an encoding's arrays into an arena that outlives the one they are in. */
-static RfCode
-move_encoding(RfEncoding *encoding, RfArena *arena, RfError *err)
+RfCode
+rf_run_keep_encoding(RfEncoding *encoding, RfArena *arena, RfError *err)
 {
 	COPY_ARRAY(arena, encoding->input_ids, encoding->count, err);
 	COPY_ARRAY(arena, encoding->token_type_ids, encoding->count, err);
@@ -173,7 +174,7 @@ collect_rows(Collector *collector, Rows *rows, RfError *err)
 		tokens = count_computed(source, &encoding);
 		if (rows->count > 0 && rows->tokens + tokens > collector->batch_tokens)
 		{
-			RF_TRY(move_encoding(&encoding, &session->batches[1 - collector->side], err));
+			RF_TRY(rf_run_keep_encoding(&encoding, &session->batches[1 - collector->side], err));
 			collector->waiting = encoding;
 			collector->has_waiting = true;
 			break;

@@ -10,7 +10,7 @@
  * as "I-". Entities of label O are dropped at the end, so that an O between two entities separates
  * them.
  */
-#include "session.h"
+#include "windows.h"
 
 #include <string.h>
 
@@ -29,6 +29,9 @@ typedef struct TagContext
 {
 	RfAggregation aggregation;
 	RfEntities *entities; /* [B] of the whole run */
+	RfArena text;         /* of one text, whose windows may come in several batches */
+	RfArenaMark start;
+	float *scores; /* [T,C] of its tokens */
 } TagContext;
 
 /* One row being tagged. */
@@ -223,38 +226,59 @@ group_units(const RfSession *session, const RfRun *run, RfAggregation aggregatio
 	return RF_OK;
 }
 
+/* Scores of the text's tokens, to which each window adds those that count in it. */
 static RfCode
-tag_row(RfSession *session, const RfRun *run, const RfRunBatch *batch, size_t index,
-		const TagContext *context, RfError *err)
+add_scores(RfSession *session, const RfRunBatch *batch, size_t index, const RfWindow *window,
+		   float *scores, RfError *err)
+{
+	size_t labels = session->model.classifier.n;
+	size_t width = (size_t) session->model.config->hidden_size;
+	size_t first = batch->batch.row_start[index] + window->first;
+	size_t tokens = window->end - window->first;
+
+	scores += window->at * labels;
+	RF_TRY(rf_head_labels(&session->encoder, batch->hidden + first * width, tokens, batch->scratch,
+						  scores, err));
+	for (size_t token = 0; token < tokens; token++)
+		rf_softmax(scores + token * labels, labels, scores + token * labels);
+	return RF_OK;
+}
+
+static RfCode
+tag_text(RfSession *session, const RfRun *run, const RfRunBatch *batch, const RfWindow *window,
+		 const TagContext *context, RfError *err)
 {
 	RfArenaMark mark = rf_arena_mark(batch->scratch);
-	size_t first = batch->batch.row_start[index];
-	size_t tokens = batch->batch.row_start[index + 1] - first;
-	size_t labels = session->model.classifier.n;
-	TagRow row = {session, &batch->encodings[index], NULL, labels};
-	float *scores;
+	TagRow row = {session, window->text, context->scores, session->model.classifier.n};
 	Unit *units;
 	size_t count = 0;
 
-	RF_NEW(batch->scratch, scores, tokens * labels, err);
-	RF_TRY(rf_head_labels(&session->encoder,
-						  batch->hidden + first * (size_t) session->model.config->hidden_size,
-						  tokens, batch->scratch, scores, err));
-	for (size_t token = 0; token < tokens; token++)
-		rf_softmax(scores + token * labels, labels, scores + token * labels);
-	row.scores = scores;
 	RF_TRY(collect_units(&row, context->aggregation, batch->scratch, &units, &count, err));
 	RF_TRY(group_units(session, run, context->aggregation, units, count,
-					   &context->entities[batch->first + index], err));
+					   &context->entities[window->row], err));
 	rf_arena_rewind(batch->scratch, mark);
 	return RF_OK;
 }
 
 static RfCode
-put_entities(RfSession *session, RfRun *run, const RfRunBatch *batch, void *context, RfError *err)
+put_entities(RfSession *session, RfRun *run, const RfRunBatch *batch, const RfWindow *windows,
+			 void *context, RfError *err)
 {
+	TagContext *tag = context;
+	size_t labels = session->model.classifier.n;
+
 	for (size_t row = 0; row < batch->batch.rows; row++)
-		RF_TRY(tag_row(session, run, batch, row, context, err));
+	{
+		const RfWindow *window = &windows[row];
+
+		if (window->at == 0)
+			RF_NEW(&tag->text, tag->scores, window->text->count * labels, err);
+		RF_TRY(add_scores(session, batch, row, window, tag->scores, err));
+		if (!window->last)
+			continue;
+		RF_TRY(tag_text(session, run, batch, window, tag, err));
+		rf_arena_rewind(&tag->text, tag->start);
+	}
 	return RF_OK;
 }
 
@@ -262,10 +286,15 @@ RfCode
 rf_run_tag(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
 		   RfAggregation aggregation, RfEntities **entities, RfError *err)
 {
-	TagContext context = {aggregation, NULL};
+	TagContext context = {.aggregation = aggregation};
+	RfCode code;
 
 	RF_TRY(rf_session_require(session, RF_TASK_TOKEN_CLASSIFICATION, err));
 	RF_NEW0(run->arena, *entities, count, err);
 	context.entities = *entities;
-	return rf_run_batches(session, run, inputs, count, put_entities, &context, err);
+	rf_arena_init(&context.text, session->memory);
+	context.start = rf_arena_mark(&context.text);
+	code = rf_run_windows(session, run, inputs, count, put_entities, &context, err);
+	rf_arena_free(&context.text);
+	return code;
 }

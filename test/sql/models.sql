@@ -324,7 +324,7 @@ SHOW roformer.batch_tokens;
 SHOW roformer.kernels;
 SET roformer.max_length = -1;
 SET roformer.max_length = 1048577;
-SET roformer.overflow = 'window';
+SET roformer.overflow = 'cut';
 SET roformer.precision = 'fp8';
 SET roformer.no_such_setting = 1;
 

@@ -57,7 +57,7 @@ parse_overflow(const char *value, RoformerModelOptions *options)
 {
 	options->overflow = roformer_settings_find_overflow(value);
 	if (options->overflow < 0)
-		report_value("overflow", value, "It must be truncate or error.");
+		report_value("overflow", value, "It must be truncate, error or window.");
 }
 
 static void

@@ -116,6 +116,8 @@ roformer_stats_add(const RoformerStatsModel *model, uint64 calls, const RfRunSta
 	counts[ROFORMER_ROWS] += work->rows;
 	counts[ROFORMER_TOKENS] += work->tokens;
 	counts[ROFORMER_TRUNCATED_ROWS] += work->truncated_rows;
+	counts[ROFORMER_WINDOWED_ROWS] += work->windowed_rows;
+	counts[ROFORMER_WINDOWS] += work->windows;
 	counts[ROFORMER_BATCHES] += work->batches;
 	counts[ROFORMER_TOKENIZE_NS] += work->tokenize_ns;
 	counts[ROFORMER_COMPUTE_NS] += work->compute_ns;

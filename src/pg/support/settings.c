@@ -33,6 +33,7 @@ static const struct config_enum_entry precision_values[] = {
 static const struct config_enum_entry overflow_values[] = {
 	{"truncate", RF_OVERFLOW_TRUNCATE, false},
 	{"error", RF_OVERFLOW_ERROR, false},
+	{"window", RF_OVERFLOW_WINDOW, false},
 	{"truncate", ROFORMER_OVERFLOW_UNSET, true},
 	{NULL, 0, false},
 };
