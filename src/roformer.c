@@ -7,6 +7,7 @@
 
 #include "pg/cache.h"
 #include "pg/catalog.h"
+#include "pg/scan.h"
 #include "pg/session.h"
 #include "pg/stats.h"
 #include "pg/support.h"
@@ -23,4 +24,5 @@ _PG_init(void)
 	roformer_cache_init();
 	roformer_session_init();
 	roformer_stats_init();
+	roformer_scan_init();
 }

@@ -9,7 +9,7 @@ use File::Spec;
 # A floor includes its own module and lower floors. What isn't named here has no place yet.
 my %floor = (
 	'base' => 0, 'kernels' => 1, 'tensor' => 2, 'tokenizer' => 3, 'checkpoint' => 3, 'model' => 4, 'engine' => 5,
-	'pg/support' => 6, 'pg/catalog' => 7, 'pg/cache' => 7, 'pg/stats' => 7, 'pg/session' => 8,
+	'pg/support' => 6, 'pg/catalog' => 7, 'pg/cache' => 7, 'pg/stats' => 7, 'pg/batch' => 7, 'pg/session' => 8,
 	'pg/fn' => 9, 'pg/trigger' => 9, 'pg/scan' => 9, 'roformer' => 10, 'client' => 11);
 my $first_server_floor = 6;
 

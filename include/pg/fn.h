@@ -43,7 +43,8 @@ typedef struct RoformerCall
 
 typedef struct RoformerFunction
 {
-	int options; /* arguments behind the texts */
+	int options;   /* arguments behind the texts */
+	bool separate; /* two texts are two inputs, not a pair */
 	/* results[i] is what inputs[i] gives, palloc'd; called with one input at least */
 	void (*run)(RoformerCall *call, Datum *results);
 } RoformerFunction;

@@ -49,6 +49,9 @@ extern RfAbort roformer_abort(void);
  */
 extern const char *roformer_text_to_utf8(const char *source, size_t source_length, size_t *length);
 
+/* Can it be converted, without an error? */
+extern bool roformer_text_has_utf8(const char *source, size_t source_length);
+
 /* The other way; palloc'd. ERROR 22P05 for a character the server's encoding lacks. */
 extern text *roformer_utf8_to_text(const char *utf8, size_t length);
 extern char *roformer_utf8_to_cstring(const char *utf8, size_t length);
@@ -81,6 +84,7 @@ extern int roformer_precision;    /* roformer.precision: RoformerPrecisionSettin
 extern int roformer_max_length;   /* tokens, 0: the model's own; roformer.max_length */
 extern int roformer_overflow;     /* RfOverflow, ROFORMER_OVERFLOW_UNSET; roformer.overflow */
 extern int roformer_batch_tokens; /* 0: the engine's choice; roformer.batch_tokens */
+extern bool roformer_enable_batch_scan; /* roformer.enable_batch_scan */
 extern char *roformer_jieba_dictionary; /* path; "": that of python3-jieba */
 
 /* Nobody gave roformer.overflow a value: the model's option counts, then truncate. */

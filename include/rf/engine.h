@@ -58,6 +58,12 @@ typedef enum RfOverflow
 	RF_OVERFLOW_WINDOW /* sequence logits, embeddings, entities; an error for others */
 } RfOverflow;
 
+/*
+ * The engine's choice of tokens for a batch: enough that a 12-layer model's weights, which are read
+ * once a batch, cost a few percent of its arithmetic; more would only make the activations larger.
+ */
+#define RF_BATCH_TOKENS 1024
+
 typedef struct RfRunOptions
 {
 	int32_t max_length;   /* tokens of a row, special ones included; 0: the model's default */
@@ -78,12 +84,15 @@ typedef struct RfRunStats
 	uint64_t compute_ns;
 } RfRunStats;
 
+typedef struct RfHeld RfHeld;
+
 typedef struct RfRun
 {
 	RfRunOptions options;
 	RfRunStats stats;
 	RfArena *arena; /* where results go */
 	const char *const *labels; /* [C] UTF-8, for rf_run_tag instead of the model's; NULL: those */
+	const RfHeld *held;        /* rows that are computed already; NULL: none */
 	/* told after each batch, when stats say what it added; may clear them, must not throw */
 	void (*batch_done)(struct RfRun *run);
 } RfRun;
@@ -92,6 +101,24 @@ typedef struct RfRun
  * Checks that the model's head fits: RF_UNSUPPORTED, saying what the model is and can do.
  */
 extern RfCode rf_session_require(const RfSession *session, RfTask task, RfError *err);
+
+/*
+ * Computes inputs ahead, equal ones once, and holds their encodings and hidden states: runs with
+ * run->held take them from there where all their inputs are held, and come to the same results.
+ * The bytes of the texts stay the caller's as long as *held is in use. After a failure *held has
+ * the rows of the batches before it; it is NULL only when there was no memory at all. The stats of
+ * run are those of the work done here; rows and tokens are counted again by the runs that are
+ * served.
+ */
+extern RfCode rf_session_hold(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
+							  RfMemory memory, RfHeld **held, RfError *err);
+extern void rf_held_free(RfHeld *held); /* NULL is fine */
+/* Different rows that are held. */
+extern size_t rf_held_rows(const RfHeld *held);
+/* Is it of this session, and would these options give the same? */
+extern bool rf_held_serves(const RfHeld *held, const RfSession *session,
+						   const RfRunOptions *options);
+extern bool rf_held_has(const RfHeld *held, const RfInput *input);
 
 /* Sequence classification: *logits [B,C]. */
 extern RfCode rf_run_sequence_logits(RfSession *session, RfRun *run, const RfInput *inputs,

@@ -13,11 +13,6 @@
 #include <string.h>
 #include <time.h>
 
-/*
- * Enough that a 12-layer model's weights, which are read once a batch, cost a few percent of its
- * arithmetic; more would only make the activations larger.
- */
-#define DEFAULT_BATCH_TOKENS 1024
 #define FIRST_ROWS ((size_t) 16)
 #define KEEP_BYTES ((size_t) 8 * 1024 * 1024)
 
@@ -286,7 +281,7 @@ rf_run_begin(const RfRun *run, size_t *batch_tokens, RfError *err)
 	RF_FAIL_IF(options->max_length < 0, err, RF_INVALID, "maximum length must not be negative");
 	RF_FAIL_IF(options->batch_tokens < 0, err, RF_INVALID, "batch size must not be negative");
 	*batch_tokens =
-		options->batch_tokens > 0 ? (size_t) options->batch_tokens : DEFAULT_BATCH_TOKENS;
+		options->batch_tokens > 0 ? (size_t) options->batch_tokens : RF_BATCH_TOKENS;
 	return RF_OK;
 }
 
@@ -331,6 +326,19 @@ next_input(RfSession *session, RfRun *run, void *context, RfArena *arena, RfEnco
 	return rf_run_encode(session, run, &rows->inputs[rows->next++], 0, arena, encoding, err);
 }
 
+static bool
+holds_all(const RfSession *session, const RfRun *run, const RfInput *inputs, size_t count)
+{
+	if (run->held == NULL || !rf_held_serves(run->held, session, &run->options))
+		return false;
+	for (size_t i = 0; i < count; i++)
+	{
+		if (!rf_held_has(run->held, &inputs[i]))
+			return false;
+	}
+	return true;
+}
+
 RfCode
 rf_run_batches(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
 			   RfRunConsumer consumer, void *context, RfError *err)
@@ -338,6 +346,8 @@ rf_run_batches(RfSession *session, RfRun *run, const RfInput *inputs, size_t cou
 	InputRows rows = {inputs, count, 0};
 	RfRunSource source = {next_input, &rows, false};
 
+	if (holds_all(session, run, inputs, count))
+		return rf_held_run(run->held, session, run, inputs, count, consumer, context, err);
 	return rf_run_rows(session, run, &source, consumer, context, err);
 }
 

@@ -21,6 +21,7 @@ RfCode
 rf_session_open(const void *image, size_t size, RfMemory memory, RfAbort abort_fn,
 				RfSession **result, RfError *err)
 {
+	static uint64_t opened = 0;
 	RfSession *session = memory.alloc(memory.context, sizeof(*session));
 	RfCode code;
 
@@ -28,6 +29,7 @@ rf_session_open(const void *image, size_t size, RfMemory memory, RfAbort abort_f
 	if (session == NULL)
 		return rf_error_memory(err, sizeof(*session));
 	memset(session, 0, sizeof(*session));
+	session->id = __atomic_add_fetch(&opened, 1, __ATOMIC_RELAXED);
 	session->memory = memory;
 	session->abort_fn = abort_fn;
 	rf_arena_init(&session->arena, memory);

@@ -8,6 +8,7 @@
 
 struct RfSession
 {
+	uint64_t id; /* no other session of the process has had it */
 	RfMemory memory;
 	RfAbort abort_fn;
 	RfArena arena;      /* lives as long as the session: views of the image */
@@ -71,6 +72,13 @@ extern RfCode rf_run_keep_encoding(RfEncoding *encoding, RfArena *arena, RfError
 /* The same with one row for each input. */
 extern RfCode rf_run_batches(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
 							 RfRunConsumer consumer, void *context, RfError *err);
+
+/* Copies an encoding's arrays into an arena that outlives the one they are in. */
+extern RfCode rf_run_keep_encoding(RfEncoding *encoding, RfArena *arena, RfError *err);
+
+/* The same as rf_run_batches with rows that are all held. */
+extern RfCode rf_held_run(const RfHeld *held, RfSession *session, RfRun *run, const RfInput *inputs,
+						  size_t count, RfRunConsumer consumer, void *context, RfError *err);
 
 /* First token's hidden state of each row, gathered: *gathered [rows,H] in scratch. */
 extern RfCode rf_run_first_tokens(const RfSession *session, const RfRunBatch *batch,

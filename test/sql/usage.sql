@@ -1,4 +1,5 @@
 -- the functions where SQL has expressions
+-- plans are shown as they are without the batch scan (batch_scan.sql has those)
 SET client_min_messages = error;
 CREATE EXTENSION IF NOT EXISTS roformer;
 \o /dev/null
@@ -28,13 +29,17 @@ UPDATE sms SET body = 'ok, see you' WHERE id = 3 RETURNING kind;
 -- expression index
 CREATE INDEX sms_kind ON sms (roformer.classify('use_spam', body));
 SET enable_seqscan = off;
+SET roformer.enable_batch_scan = off;
 EXPLAIN (COSTS OFF) SELECT id FROM sms WHERE roformer.classify('use_spam', body) = 'spam';
+RESET roformer.enable_batch_scan;
 SELECT count(*) FROM sms WHERE roformer.classify('use_spam', body) = 'spam';
 RESET enable_seqscan;
 
 -- constants are folded, dear conditions come last
+SET roformer.enable_batch_scan = off;
 EXPLAIN (COSTS OFF, VERBOSE) SELECT roformer.classify('use_spam', 'see you later');
 EXPLAIN (COSTS OFF) SELECT 1 FROM sms WHERE roformer.token_count('use_spam', body) > 1 AND roformer.classify('use_spam', body || '') = 'spam' AND length(body) > 10 AND id > 5;
+RESET roformer.enable_batch_scan;
 
 -- view, CTE, lateral, subquery, CREATE TABLE AS, INSERT ... SELECT
 CREATE VIEW classified AS SELECT id, roformer.classify('use_spam', body) AS kind FROM sms;
@@ -95,7 +100,9 @@ SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;
 SET min_parallel_table_scan_size = 0;
 SET max_parallel_workers_per_gather = 2;
+SET roformer.enable_batch_scan = off;
 EXPLAIN (COSTS OFF) SELECT count(*) FROM sms WHERE roformer.classify('use_spam', body || ' ') = 'spam';
+RESET roformer.enable_batch_scan;
 SELECT count(*) FROM sms WHERE roformer.classify('use_spam', body || ' ') = 'spam';
 
 DROP TABLE result;

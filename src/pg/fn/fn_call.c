@@ -13,6 +13,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "pg/batch.h"
 #include "pg/fn.h"
 #include "pg/stats.h"
 
@@ -168,6 +169,26 @@ run_elements(RoformerCall *call, const RoformerFunction *function, RoformerEleme
 	return spread;
 }
 
+/* Has a plan node read the text ahead, so that it is computed with others (pg/batch.h)? */
+static void
+find_held(RoformerCall *call, const RoformerFunction *function)
+{
+	FunctionCallInfo fcinfo = call->fcinfo;
+	RfInput inputs[2] = {call->inputs[0]};
+	size_t count = 1;
+
+	if (fcinfo->flinfo == NULL)
+		return;
+	if (function->separate)
+	{
+		inputs[0] = (RfInput){.text = inputs[0].text, .length = inputs[0].length};
+		inputs[1] = (RfInput){.text = call->inputs[0].pair, .length = call->inputs[0].pair_length};
+		count = 2;
+	}
+	call->run.held = roformer_batch_find(fcinfo->flinfo->fn_oid, call->session->engine, &call->run,
+										 inputs, count);
+}
+
 Datum
 roformer_call_text(FunctionCallInfo fcinfo, const RoformerFunction *function)
 {
@@ -176,6 +197,7 @@ roformer_call_text(FunctionCallInfo fcinfo, const RoformerFunction *function)
 
 	roformer_call_begin(&call, fcinfo, function->options);
 	read_texts(&call);
+	find_held(&call, function);
 	function->run(&call, &result);
 	roformer_call_end(&call);
 	return result;

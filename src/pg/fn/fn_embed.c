@@ -129,7 +129,8 @@ compare_inputs(RoformerCall *call, Datum *results)
 	pfree(inputs);
 }
 
-static const RoformerFunction similarity = {.options = 0, .run = compare_inputs};
+static const RoformerFunction similarity = {
+	.options = 0, .separate = true, .run = compare_inputs};
 
 Datum
 roformer_similarity(PG_FUNCTION_ARGS)

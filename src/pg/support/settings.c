@@ -18,6 +18,7 @@ int roformer_precision = ROFORMER_PRECISION_AUTO;
 int roformer_max_length;
 int roformer_overflow = ROFORMER_OVERFLOW_UNSET;
 int roformer_batch_tokens;
+bool roformer_enable_batch_scan = true;
 char *roformer_jieba_dictionary;
 
 static const struct config_enum_entry precision_values[] = {
@@ -115,6 +116,10 @@ define_engine_settings(void)
 	DefineCustomIntVariable("roformer.batch_tokens", "Most tokens computed together.",
 							"0 lets the engine choose.", &roformer_batch_tokens, 0, 0,
 							ROFORMER_MAX_TOKENS, PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("roformer.enable_batch_scan",
+							 "Enables computing the texts of several rows together.", NULL,
+							 &roformer_enable_batch_scan, true, PGC_USERSET, GUC_EXPLAIN, NULL,
+							 NULL, NULL);
 }
 
 /* The server's working directory is nothing an administrator should have to know. */

@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
 
 #include "pg/support.h"
@@ -19,6 +20,29 @@ roformer_text_to_utf8(const char *source, size_t source_length, size_t *length)
 
 	*length = utf8 == source ? source_length : strlen(utf8);
 	return utf8;
+}
+
+bool
+roformer_text_has_utf8(const char *source, size_t source_length)
+{
+	int encoding = GetDatabaseEncoding();
+	int length = (int) source_length;
+	Oid conversion;
+	unsigned char *utf8;
+	bool converted;
+
+	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII)
+		return encoding == PG_UTF8 || pg_verify_mbstr(PG_UTF8, source, length, true);
+	conversion = FindDefaultConversionProc(encoding, PG_UTF8);
+	if (!OidIsValid(conversion))
+		return false;
+	utf8 = palloc_extended(source_length * MAX_CONVERSION_GROWTH + 1, MCXT_ALLOC_HUGE);
+	converted = pg_do_encoding_conversion_buf(conversion, encoding, PG_UTF8,
+											  (unsigned char *) unconstify(char *, source), length,
+											  utf8, length * MAX_CONVERSION_GROWTH + 1,
+											  true) == length;
+	pfree(utf8);
+	return converted;
 }
 
 char *

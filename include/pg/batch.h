@@ -1,0 +1,92 @@
+/*
+ * batch.h - texts that a plan node has read ahead, and the calls that are about to ask for them.
+ *
+ * A node that has read a batch of rows (src/pg/scan) offers their columns of texts here. A call of
+ * an inference function on one text looks here first: when its text is that of the row the node is
+ * at, the texts of the rows behind go through the model with it, and the calls of these rows find
+ * them done. Neither side knows of the other; a call that finds nothing computes by itself, and
+ * whatever it finds is what it would have computed. So it does not matter for any result who
+ * offers what, or whether a row that is read ahead is ever asked for.
+ */
+#ifndef ROFORMER_BATCH_H
+#define ROFORMER_BATCH_H
+
+#include "postgres.h"
+
+#include "lib/ilist.h"
+#include "rf/engine.h"
+
+/* ---- batch_function.c ------------------------------------------------------------------------ */
+
+/* A function that looks here. */
+typedef struct RoformerBatchFunction
+{
+	const char *symbol;
+	int options;   /* arguments behind the texts */
+	bool separate; /* two texts are two inputs, not a pair */
+} RoformerBatchFunction;
+
+/* What is known of the SQL function; NULL when it is none of these, or a form for arrays. */
+extern const RoformerBatchFunction *roformer_batch_function(Oid function);
+
+/* ---- batch_column.c -------------------------------------------------------------------------- */
+
+#define ROFORMER_INPUTS_OF_ROW 2
+#define ROFORMER_MODELS_OF_COLUMN 4
+
+/* What was computed ahead with one model. */
+typedef struct RoformerAhead
+{
+	const RfSession *engine; /* only to be compared */
+	RfHeld *held;            /* NULL: nothing */
+	uint64 covered;          /* rows that were computed ahead */
+	uint64 asked;            /* rows that asked for the model */
+	uint64 last_asked;       /* number of the row that asked last */
+} RoformerAhead;
+
+typedef struct RoformerColumn RoformerColumn;
+
+struct RoformerColumn
+{
+	dlist_node node;
+	bool offered;
+
+	/* the owner's: whose texts they are */
+	const Oid *functions; /* [function_count] whose calls are served */
+	int function_count;
+	MemoryContext context; /* reset between batches by the owner */
+	/* Reads the inputs of a row of the batch into inputs, all or none (a NULL, no UTF-8). */
+	int (*read)(RoformerColumn *column, int row, RfInput *inputs);
+
+	/* the owner's, while it is offered */
+	int rows;      /* of the batch */
+	int row;       /* that is being evaluated */
+	uint64 number; /* of that row among those of all batches, from 1 */
+
+	/* batch_column.c's */
+	RfInput *inputs; /* [count] of the rows from first_row on; NULL: none have been read */
+	size_t count;
+	int first_row;
+	int *places; /* [rows - first_row + 1] where a row's inputs begin */
+	bool failed; /* a text of this batch can't be computed: its row will say so */
+	RoformerAhead ahead[ROFORMER_MODELS_OF_COLUMN];
+	int ahead_count;
+	RfRunStats work;   /* all of it, since the column was made */
+	uint64 work_bytes; /* of texts it was done for */
+	RfPrecision precision;
+	const RfKernels *kernels; /* that it was last done with */
+};
+
+/* Offers a batch, whose first row is being evaluated. */
+extern void roformer_batch_offer(RoformerColumn *column, int rows);
+/* Ends it, before the column's context is reset. Fine when nothing is offered. */
+extern void roformer_batch_withdraw(RoformerColumn *column);
+
+/*
+ * What is held for a call of the function with these inputs; NULL when it has to compute. Batches
+ * and times of work done here are added to run->stats: rows are counted by the calls themselves.
+ */
+extern const RfHeld *roformer_batch_find(Oid function, RfSession *engine, RfRun *run,
+										 const RfInput *inputs, size_t count);
+
+#endif

@@ -1,0 +1,327 @@
+/*
+ * scan_exec.c - the node at work: reads rows, offers their texts, returns one row after the other.
+ *
+ * A batch begins with one row and doubles, as long as the rows' tokens are estimated to fit
+ * roformer.batch_tokens and the rows work_mem. Where it is known that all rows will be asked for,
+ * or how many (LIMIT), it begins as large. The rows of a batch lie in a context of their own, with
+ * all that is computed of them; a row that was returned stays valid until the next one is asked
+ * for.
+ *
+ * One row after the other, without reading ahead, is how the node works when
+ *   - a row is fetched backwards (what was read ahead is given back to the child first, by moving
+ *     it backwards to the row returned last);
+ *   - the plan is evaluated again for a single row that was changed meanwhile (EvalPlanQual);
+ *   - roformer.enable_batch_scan was turned off after the statement was planned.
+ */
+#include "postgres.h"
+
+#include "common/int.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "pg/support.h"
+#include "scan_private.h"
+
+/* Of a batch, whatever else allows more. */
+#define MOST_ROWS (1024 * 1024)
+
+/* ---- batches --------------------------------------------------------------------------------- */
+
+static void
+withdraw(void *arg)
+{
+	RoformerScanState *state = arg;
+
+	for (int i = 0; i < state->column_count; i++)
+		roformer_batch_withdraw(&state->columns[i].column);
+}
+
+static void
+forget_batch(RoformerScanState *state)
+{
+	withdraw(state);
+	MemoryContextReset(state->batch_context);
+	state->rows = NULL;
+	state->row_count = state->next = state->room = 0;
+}
+
+static void
+add_row(RoformerScanState *state, TupleTableSlot *slot)
+{
+	MemoryContext caller = MemoryContextSwitchTo(state->batch_context);
+
+	if (state->row_count == state->room)
+	{
+		state->room = Max(16, state->room * 2);
+		state->rows = state->rows == NULL
+						  ? palloc(sizeof(MinimalTuple) * state->room)
+						  : repalloc(state->rows, sizeof(MinimalTuple) * state->room);
+	}
+	state->rows[state->row_count++] = ExecCopySlotMinimalTuple(slot);
+	MemoryContextSwitchTo(caller);
+}
+
+/* How many rows may be read now. */
+static int
+rows_of_batch(RoformerScanState *state)
+{
+	if (state->bound >= 0)
+		return (int) Min(Max(state->bound - state->taken, 1), MaxAllocSize / sizeof(MinimalTuple));
+	return state->batch_limit;
+}
+
+/* False at the end. */
+static bool
+read_batch(RoformerScanState *state)
+{
+	PlanState *child = outerPlanState(&state->css.ss.ps);
+	double budget = roformer_batch_tokens > 0 ? roformer_batch_tokens : RF_BATCH_TOKENS;
+	int limit = rows_of_batch(state);
+	double tokens = 0;
+	Size bytes = 0;
+
+	roformer_scan_learn_tokens(state);
+	roformer_scan_publish(state);
+	forget_batch(state);
+	while (!state->ended && state->row_count < limit && tokens < budget &&
+		   bytes < (Size) work_mem * 1024)
+	{
+		TupleTableSlot *slot = ExecProcNode(child);
+
+		state->ended = TupIsNull(slot);
+		if (state->ended)
+			break;
+		slot_getallattrs(slot);
+		tokens += roformer_scan_estimate_tokens(state, slot);
+		add_row(state, slot);
+		bytes += state->rows[state->row_count - 1]->t_len;
+	}
+	state->rows_read += state->row_count;
+	if (state->row_count == limit)
+		state->batch_limit = Min(limit * 2, MOST_ROWS);
+	for (int i = 0; i < state->column_count && state->row_count > 0; i++)
+		roformer_batch_offer(&state->columns[i].column, state->row_count);
+	return state->row_count > 0;
+}
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+/* The child's row as it is, in the node's slot. */
+static TupleTableSlot *
+pass_row(RoformerScanState *state)
+{
+	TupleTableSlot *slot = state->css.ss.ss_ScanTupleSlot;
+	TupleTableSlot *row = ExecProcNode(outerPlanState(&state->css.ss.ps));
+	int columns = slot->tts_tupleDescriptor->natts;
+
+	ExecClearTuple(slot);
+	if (TupIsNull(row))
+		return slot;
+	slot_getallattrs(row);
+	memcpy(slot->tts_values, row->tts_values, sizeof(Datum) * columns);
+	memcpy(slot->tts_isnull, row->tts_isnull, sizeof(bool) * columns);
+	return ExecStoreVirtualTuple(slot);
+}
+
+static TupleTableSlot *
+next_of_batch(RoformerScanState *state)
+{
+	TupleTableSlot *slot = state->css.ss.ss_ScanTupleSlot;
+	int row = state->next;
+
+	if (row == state->row_count)
+	{
+		if (state->ended || !read_batch(state))
+			return ExecClearTuple(slot);
+		row = 0;
+	}
+	state->next = row + 1;
+	state->taken++;
+	for (int i = 0; i < state->column_count; i++)
+	{
+		state->columns[i].column.row = row;
+		state->columns[i].column.number++;
+	}
+	ExecForceStoreMinimalTuple(state->rows[row], slot, false);
+	return slot;
+}
+
+/*
+ * Moves the child back to the row that was returned last. Where it came to its end ahead of the
+ * node that takes a step more: stepping back from there gives the last row again.
+ */
+static void
+give_back(RoformerScanState *state)
+{
+	int steps = state->row_count - state->next;
+
+	if (state->ended && !state->at_end)
+		steps++;
+	for (; steps > 0; steps--)
+		ExecProcNode(outerPlanState(&state->css.ss.ps));
+	forget_batch(state);
+	state->ended = state->at_end = false;
+}
+
+static TupleTableSlot *
+next_row(RoformerScanState *state)
+{
+	TupleTableSlot *slot;
+
+	if (!ScanDirectionIsForward(state->css.ss.ps.state->es_direction))
+	{
+		give_back(state);
+		return pass_row(state);
+	}
+	if (state->next == state->row_count && !state->ended &&
+		(state->single || !roformer_enable_batch_scan))
+	{
+		forget_batch(state);
+		return pass_row(state);
+	}
+	slot = next_of_batch(state);
+	state->at_end = TupIsNull(slot);
+	return slot;
+}
+
+/* ---- LIMIT ----------------------------------------------------------------------------------- */
+
+/* False when it is NULL. */
+static bool
+evaluate_number(RoformerScanState *state, int index, int64 *number)
+{
+	bool isnull;
+	Datum value = ExecEvalExprSwitchContext(list_nth(state->limit, index),
+											state->css.ss.ps.ps_ExprContext, &isnull);
+
+	*number = isnull ? 0 : DatumGetInt64(value);
+	return !isnull;
+}
+
+/* The LIMIT has evaluated the same expressions before it asked for the first row. */
+static void
+find_bound(RoformerScanState *state)
+{
+	int64 offset;
+	int64 count;
+
+	state->bound = -1;
+	if (state->limit == NIL)
+		return;
+	evaluate_number(state, 0, &offset);
+	if (evaluate_number(state, 1, &count) && pg_add_s64_overflow(offset, count, &state->bound))
+		state->bound = -1;
+	ExecSetTupleBound(state->bound, outerPlanState(&state->css.ss.ps));
+}
+
+static void
+start(RoformerScanState *state)
+{
+	const CustomScan *scan = (const CustomScan *) state->css.ss.ps.plan;
+
+	find_bound(state);
+	state->batch_limit = roformer_scan_field(scan, ROFORMER_SCAN_EAGER) ? MOST_ROWS : 1;
+	state->taken = 0;
+	state->started = true;
+}
+
+/* ---- callbacks ------------------------------------------------------------------------------- */
+
+static void
+begin_scan(CustomScanState *node, EState *estate, int eflags)
+{
+	RoformerScanState *state = (RoformerScanState *) node;
+	CustomScan *scan = (CustomScan *) node->ss.ps.plan;
+	int calls = roformer_scan_field(scan, ROFORMER_SCAN_CALLS);
+
+	outerPlanState(node) = ExecInitNode(outerPlan(scan), estate, eflags);
+	state->single = estate->es_epq_active != NULL;
+	state->batch_context =
+		AllocSetContextCreate(estate->es_query_cxt, "roformer batch", ALLOCSET_DEFAULT_SIZES);
+	state->ahead_context = CreateExprContext(estate);
+	state->ahead_slot =
+		MakeSingleTupleTableSlot(node->ss.ss_ScanTupleSlot->tts_tupleDescriptor, &TTSOpsVirtual);
+	state->limit = ExecInitExprList(list_copy_tail(scan->custom_exprs, calls), &node->ss.ps);
+	roformer_scan_open_columns(state);
+	state->callback.func = withdraw;
+	state->callback.arg = state;
+	MemoryContextRegisterResetCallback(state->batch_context, &state->callback);
+}
+
+static TupleTableSlot *
+execute_scan(CustomScanState *node)
+{
+	RoformerScanState *state = (RoformerScanState *) node;
+	ExprContext *econtext = node->ss.ps.ps_ExprContext;
+	ProjectionInfo *projection = node->ss.ps.ps_ProjInfo;
+
+	if (!state->started)
+		start(state);
+	for (;;)
+	{
+		TupleTableSlot *slot;
+
+		CHECK_FOR_INTERRUPTS();
+		slot = next_row(state);
+		if (TupIsNull(slot))
+			return projection != NULL ? ExecClearTuple(projection->pi_state.resultslot) : slot;
+		ResetExprContext(econtext);
+		econtext->ecxt_scantuple = slot;
+		if (ExecQual(node->ss.ps.qual, econtext))
+			return projection != NULL ? ExecProject(projection) : slot;
+		InstrCountFiltered1(node, 1);
+	}
+}
+
+static void
+rescan(CustomScanState *node)
+{
+	RoformerScanState *state = (RoformerScanState *) node;
+	PlanState *child = outerPlanState(node);
+
+	forget_batch(state);
+	state->ended = state->at_end = state->started = false;
+	if (child->chgParam == NULL)
+		ExecReScan(child);
+}
+
+static void
+shut_down(CustomScanState *node)
+{
+	roformer_scan_publish((RoformerScanState *) node);
+	roformer_scan_shutdown(node);
+}
+
+static void
+end_scan(CustomScanState *node)
+{
+	RoformerScanState *state = (RoformerScanState *) node;
+
+	forget_batch(state);
+	ExecDropSingleTupleTableSlot(state->ahead_slot);
+	ExecEndNode(outerPlanState(node));
+}
+
+static const CustomExecMethods methods = {
+	.CustomName = ROFORMER_SCAN_NAME,
+	.BeginCustomScan = begin_scan,
+	.ExecCustomScan = execute_scan,
+	.EndCustomScan = end_scan,
+	.ReScanCustomScan = rescan,
+	.EstimateDSMCustomScan = roformer_scan_estimate_shared,
+	.InitializeDSMCustomScan = roformer_scan_init_shared,
+	.InitializeWorkerCustomScan = roformer_scan_attach_shared,
+	.ShutdownCustomScan = shut_down,
+	.ExplainCustomScan = roformer_scan_explain,
+};
+
+Node *
+roformer_scan_create_state(CustomScan *scan)
+{
+	RoformerScanState *state =
+		(RoformerScanState *) newNode(sizeof(RoformerScanState), T_CustomScanState);
+
+	state->css.methods = &methods;
+	return (Node *) state;
+}
