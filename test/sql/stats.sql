@@ -1,4 +1,6 @@
 -- what was computed with each model, and what is being computed
+-- passes are counted as they are row by row
+SET roformer.enable_batch_scan = off;
 SET client_min_messages = error;
 CREATE EXTENSION IF NOT EXISTS roformer;
 \getenv golden ROFORMER_GOLDEN

@@ -37,11 +37,13 @@ withdraw(void *arg)
 		roformer_batch_withdraw(&state->columns[i].column);
 }
 
+/* Resetting a context uses its callbacks up. */
 static void
 forget_batch(RoformerScanState *state)
 {
 	withdraw(state);
 	MemoryContextReset(state->batch_context);
+	MemoryContextRegisterResetCallback(state->batch_context, &state->callback);
 	state->rows = NULL;
 	state->row_count = state->next = state->room = 0;
 }
@@ -246,7 +248,7 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 	roformer_scan_open_columns(state);
 	state->callback.func = withdraw;
 	state->callback.arg = state;
-	MemoryContextRegisterResetCallback(state->batch_context, &state->callback);
+	forget_batch(state);
 }
 
 static TupleTableSlot *
