@@ -6,6 +6,8 @@
 
 #include "postgres.h"
 
+#include "nodes/pg_list.h"
+
 #include "rf/memory.h"
 #include "rf/status.h"
 
@@ -86,6 +88,7 @@ extern int roformer_overflow;     /* RfOverflow, ROFORMER_OVERFLOW_UNSET; roform
 extern int roformer_batch_tokens; /* 0: the engine's choice; roformer.batch_tokens */
 extern bool roformer_enable_batch_scan; /* roformer.enable_batch_scan */
 extern char *roformer_jieba_dictionary; /* path; "": that of python3-jieba */
+extern char *roformer_prewarm_models;   /* models to load at start; roformer.prewarm */
 
 /* Nobody gave roformer.overflow a value: the model's option counts, then truncate. */
 #define ROFORMER_OVERFLOW_UNSET (-1)
@@ -101,5 +104,16 @@ extern int roformer_settings_find_precision(const char *word);
 extern int roformer_settings_find_overflow(const char *word);
 
 extern void roformer_settings_define(void); /* _PG_init */
+
+/* ---- prewarm_list.c ------------------------------------------------------------------------ */
+
+typedef struct RoformerPrewarmName
+{
+	char database[NAMEDATALEN];
+	char model[NAMEDATALEN];
+} RoformerPrewarmName;
+
+/* The elements of roformer.prewarm, palloc'd; NIL with *complaint, a sentence, when it is wrong. */
+extern List *roformer_prewarm_parse(const char *value, const char **complaint);
 
 #endif

@@ -40,6 +40,7 @@ void
 roformer_session_init(void)
 {
 	roformer_catalog_forget_hook = forget_content;
+	roformer_startup_init();
 }
 
 /*

@@ -75,4 +75,8 @@ extern RoformerPin *roformer_engine_pin(const RoformerModel *model, MemoryContex
 extern RoformerEngine *roformer_engine_open(const RoformerModel *model);
 extern void roformer_engine_close(RoformerEngine *engine);
 
+/* ---- session_startup.c ----------------------------------------------------------------------- */
+
+extern void roformer_startup_init(void); /* while shared_preload_libraries are loaded */
+
 #endif

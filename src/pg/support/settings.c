@@ -20,6 +20,7 @@ int roformer_overflow = ROFORMER_OVERFLOW_UNSET;
 int roformer_batch_tokens;
 bool roformer_enable_batch_scan = true;
 char *roformer_jieba_dictionary;
+char *roformer_prewarm_models;
 
 static const struct config_enum_entry precision_values[] = {
 	{"auto", ROFORMER_PRECISION_AUTO, false},
@@ -85,13 +86,24 @@ check_kernels(char **newval, void **extra, GucSource source)
 	return false;
 }
 
+static bool
+check_prewarm(char **newval, void **extra, GucSource source)
+{
+	const char *complaint;
+
+	list_free_deep(roformer_prewarm_parse(*newval, &complaint));
+	if (complaint != NULL)
+		GUC_check_errdetail("%s", complaint);
+	return complaint == NULL;
+}
+
 /*
- * A library loaded by a session can't define a setting that only the postmaster may change. The
- * value means nothing there, but it must stay a setting: ALTER SYSTEM is used to prepare a restart
- * with preloading, and the configuration file may have it already.
+ * A library loaded by a session can't define settings that only the postmaster may change. Their
+ * values mean nothing there, but they must stay settings: ALTER SYSTEM is used to prepare a restart
+ * with preloading, and the configuration file may have them already.
  */
 static void
-define_cache_size(void)
+define_start_settings(void)
 {
 	GucContext context = process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP;
 
@@ -100,6 +112,9 @@ define_cache_size(void)
 							"0 gives every session a copy of its own.",
 							&roformer_cache_size, 512, 0, MAX_CACHE_SIZE, context, GUC_UNIT_MB,
 							NULL, NULL, NULL);
+	DefineCustomStringVariable("roformer.prewarm", "Models to load when the server starts.",
+							   "A list of database.model.", &roformer_prewarm_models, "", context,
+							   GUC_LIST_INPUT, check_prewarm, NULL, NULL);
 }
 
 static void
@@ -152,7 +167,7 @@ define_text_settings(void)
 void
 roformer_settings_define(void)
 {
-	define_cache_size();
+	define_start_settings();
 	define_engine_settings();
 	define_text_settings();
 	MarkGUCPrefixReserved("roformer");
