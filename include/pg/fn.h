@@ -35,16 +35,19 @@ typedef struct RoformerCall
 	RfRun run;
 	bool computed;    /* a batch went through the model: counts as a call */
 	int first_option; /* number of the first argument behind the texts */
+	int single;       /* number of the argument that is one text for all elements, 0: none is */
 	size_t count;
 	RfInput *inputs;     /* [count] */
 	RoformerText *texts; /* [count] */
 	RoformerText *pairs; /* [count], NULL where there are no second texts */
+	bool *missing;       /* [count] false; to be set where an input gives no result: NULL */
 } RoformerCall;
 
 typedef struct RoformerFunction
 {
 	int options;   /* arguments behind the texts */
 	bool separate; /* two texts are two inputs, not a pair */
+	int single;    /* as in RoformerCall, for roformer_call_array */
 	/* results[i] is what inputs[i] gives, palloc'd; called with one input at least */
 	void (*run)(RoformerCall *call, Datum *results);
 } RoformerFunction;
@@ -71,6 +74,23 @@ extern void roformer_call_end(RoformerCall *call);
 
 /* Maps the engine's positions in a text to those substr() understands. */
 extern void roformer_call_positions(const RoformerText *text, RoformerPositions *positions);
+
+/* ---- fn_span.c ----------------------------------------------------------------------------- */
+
+/* Parts of a text, best asked for in the text's order. */
+typedef struct RoformerSpans
+{
+	const RoformerText *text;
+	RoformerPositions positions;
+	int encoding;
+	int32 character; /* the place that was looked at last, from 0 */
+	size_t byte;
+} RoformerSpans;
+
+extern void roformer_spans_begin(RoformerSpans *spans, const RoformerText *text);
+/* The part where the engine found something: its place as substr() counts, and what that gives. */
+extern text *roformer_spans_cut(RoformerSpans *spans, int32 start, int32 length, int32 *sql_start,
+								int32 *sql_length);
 
 /* ---- fn_array.c ---------------------------------------------------------------------------- */
 

@@ -223,6 +223,30 @@ extern RfCode rf_run_generate(RfSession *session, RfRun *run, const RfInput *inp
 							  const RfGenerateOptions *options, const uint64_t *seeds,
 							  RfGenerated **generated, RfError *err);
 
+typedef struct RfAnswerOptions
+{
+	int32_t max_answer_len; /* tokens, 1 at least */
+	int32_t doc_stride;     /* tokens that neighbouring windows share, 1 at least */
+	bool handle_impossible_answer; /* no answer where the model finds that likelier */
+} RfAnswerOptions;
+
+typedef struct RfAnswer
+{
+	bool found;    /* false: the context has no tokens, or no answer is likelier */
+	float score;
+	int32_t start; /* code points of the context from 0; whole words */
+	int32_t length;
+} RfAnswer;
+
+/*
+ * Question answering: *answers [B] to inputs that are pairs of a question and a context. A context
+ * that is too long for one row is covered by windows, each of max_length tokens (by default 384 or
+ * the model's limit, if that is less); the answer is the best span of all. RF_INVALID when
+ * max_length leaves no room for a question and a part of the context, which are 5 tokens.
+ */
+extern RfCode rf_run_answer(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
+							const RfAnswerOptions *options, RfAnswer **answers, RfError *err);
+
 /*
  * Multiple choice: a logit for each of the inputs, which are pairs of a prompt and a choice. Those
  * of one prompt stand together, counts [prompts] of them, and are compared by rf_softmax. They are

@@ -31,3 +31,11 @@ CREATE TYPE roformer.fill AS (
 	sequence text
 );
 COMMENT ON TYPE roformer.fill IS 'a token in place of a mask, and the text with it';
+
+CREATE TYPE roformer.answer AS (
+	answer text,
+	score real,
+	start int,
+	length int
+);
+COMMENT ON TYPE roformer.answer IS 'the part of a context that answers a question';

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -147,7 +148,8 @@ vocabulary_logits(Checking *checking, const float *hidden)
 typedef struct RecordLoop
 {
 	Checking checking;
-	void (*check)(Checking *checking, const json_t *record);
+	RecordCheck check;
+	const char *folder;
 } RecordLoop;
 
 static void
@@ -170,21 +172,22 @@ check_model(RecordLoop *loop, const char *name, const char *kernels, RfTask task
 	if (!golden_model_open(&model, name, kernels))
 		return;
 	loop->checking.model = &model;
-	snprintf(path, sizeof(path), "%s/outputs/%s.jsonl", golden_directory(), name);
-	if (model.view.config->task == task)
+	snprintf(path, sizeof(path), "%s/%s/%s.jsonl", golden_directory(), loop->folder, name);
+	if (model.view.config->task == task &&
+		(strcmp(loop->folder, "outputs") == 0 || access(path, F_OK) == 0))
 		golden_each(path, check_record, loop);
 	golden_model_close(&model);
 }
 
 void
-for_records(RfTask task, void (*check)(Checking *checking, const json_t *record), size_t least)
+for_records_in(const char *folder, RfTask task, RecordCheck check, size_t least)
 {
 	char **names = golden_model_names();
 	RfKernelsStatus status;
 
 	for (size_t set = 0; rf_kernels_status(set, &status); set++)
 	{
-		RecordLoop loop = {.check = check};
+		RecordLoop loop = {.check = check, .folder = folder};
 
 		for (size_t i = 0; names[i] != NULL && status.available; i++)
 			check_model(&loop, names[i], status.name, task);
@@ -198,4 +201,10 @@ for_records(RfTask task, void (*check)(Checking *checking, const json_t *record)
 	for (size_t i = 0; names[i] != NULL; i++)
 		free(names[i]);
 	free(names);
+}
+
+void
+for_records(RfTask task, RecordCheck check, size_t least)
+{
+	for_records_in("outputs", task, check, least);
 }

@@ -19,9 +19,12 @@ typedef struct Checking
 	size_t texts; /* records that went through the engine from their text */
 } Checking;
 
-/* Calls check for every record of every model of these tasks, with every kernel set. */
-extern void for_records(RfTask task, void (*check)(Checking *checking, const json_t *record),
-						size_t least);
+typedef void (*RecordCheck)(Checking *checking, const json_t *record);
+
+/* Calls check for every record of every model of this task, with every kernel set. */
+extern void for_records(RfTask task, RecordCheck check, size_t least);
+/* The same for records in another folder than "outputs", which not every model has. */
+extern void for_records_in(const char *folder, RfTask task, RecordCheck check, size_t least);
 
 /* Whether the engine can do the whole record from its text; fills input. */
 extern bool text_of(Checking *checking, const json_t *record, RfInput *input);

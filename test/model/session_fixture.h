@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <malloc.h>
 
 #include "random_model.h"
 
@@ -16,6 +17,8 @@
 typedef struct Counter
 {
 	size_t blocks;
+	size_t bytes; /* of these */
+	size_t peak;  /* the most bytes there were */
 	size_t calls;
 	size_t refuse_at; /* the call that is refused; 0: none */
 } Counter;
@@ -24,11 +27,16 @@ static inline void *
 counted_alloc(void *context, size_t size)
 {
 	Counter *counter = context;
+	void *block;
 
 	if (++counter->calls == counter->refuse_at)
 		return NULL;
+	block = malloc(size);
 	counter->blocks++;
-	return malloc(size);
+	counter->bytes += malloc_usable_size(block);
+	if (counter->bytes > counter->peak)
+		counter->peak = counter->bytes;
+	return block;
 }
 
 static inline void
@@ -37,6 +45,7 @@ counted_release(void *context, void *block)
 	Counter *counter = context;
 
 	counter->blocks--;
+	counter->bytes -= malloc_usable_size(block);
 	free(block);
 }
 

@@ -17,6 +17,7 @@ my %tolerance = (
 	hidden => 2e-5,        # hidden states, pooled vectors, class and token logits
 	vocabulary => 1e-4,    # vocabulary logits, logsumexp
 	score => 2e-5,         # probabilities
+	span => 1e-4,          # scores of spans, relative
 	norm => 2e-5 * 8);     # L2 norm of a hidden row: at most 2e-5 times the root of its 64 numbers
 
 # A label or the order of a top list may differ only where two logits are closer than this.
@@ -332,15 +333,53 @@ SQL
 
 # ---- question answering --------------------------------------------------------------------------
 
+sql('CREATE TABLE asked (model text, id text, question text, context text, max_length int, doc_stride int, best jsonb)');
 foreach my $model (@answerers)
 {
+	# The same contexts in one row, and longer ones in windows.
 	sql(<<"SQL");
 INSERT INTO result
 SELECT '$model', id, 'logits', 'hidden',
 	deviation(logits(model, text, pair), jsonb_build_array(r->'out'->'start_logits', r->'out'->'end_logits'))
-FROM input WHERE model = '$model'
+FROM input WHERE model = '$model';
+INSERT INTO asked
+SELECT model, id, text, pair, 0, 128, r->'out'->'best' FROM input WHERE model = '$model' AND NOT r ? 'args';
+CREATE TEMP TABLE line (j text);
+COPY line FROM '$golden/windows/$model.jsonl' WITH (FORMAT csv, QUOTE e'\x01', DELIMITER e'\x02');
+INSERT INTO asked
+SELECT '$model', r->>'id', r->>'question', r->>'context', (r->>'max_seq_len')::int, (r->>'doc_stride')::int, r->'best'
+FROM (SELECT j::jsonb AS r FROM line WHERE strpos(j, '\\u0000') = 0) AS s;
 SQL
 }
+# set_config() stands before the call for each row.
+sql(<<'SQL');
+CREATE TABLE answered (LIKE asked, a roformer.answer);
+DO $$
+DECLARE
+	q asked;
+BEGIN
+	FOR q IN SELECT * FROM asked LOOP
+		PERFORM set_config('roformer.max_length', q.max_length::text, true);
+		INSERT INTO answered SELECT q.*, roformer.answer(q.model, q.question, q.context, doc_stride => q.doc_stride);
+	END LOOP;
+END $$;
+INSERT INTO result
+SELECT model, id, 'score of answer', 'span', abs((a).score / (best->0->>'score')::float8 - 1) FROM answered
+UNION ALL
+SELECT model, id, 'answer is substr', 'exact', inequality((a).answer = substr(context, (a).start, (a).length)) FROM answered
+UNION ALL
+SELECT model, id, 'answer', 'exact', inequality(EXISTS (SELECT FROM jsonb_array_elements(best) AS b
+	WHERE (b->>'score')::float8 >= (best->0->>'score')::float8 * (1 - 1e-4) AND (b->>'word_char_start')::int = (a).start - 1
+		AND (b->>'word_char_end')::int = (a).start - 1 + (a).length)) FROM answered
+UNION ALL
+-- all that were asked in rows of the model's own length, in one call
+SELECT model, id, 'answers of one call', 'exact', inequality(a IS NOT DISTINCT FROM b)
+FROM (SELECT model, array_agg(id ORDER BY id) AS ids, array_agg(a ORDER BY id) AS one_by_one,
+		roformer.answer(model, array_agg(question ORDER BY id), array_agg(context ORDER BY id)) AS together
+	FROM answered WHERE max_length = 0 GROUP BY model) AS s,
+	LATERAL (SELECT ids[i] AS id, one_by_one[i] AS a, together[i] AS b FROM generate_subscripts(ids, 1) AS i) AS t
+SQL
+cmp_ok(sql("SELECT count(*) FROM answered WHERE max_length > 0"), '>=', 20, 'contexts longer than a row');
 
 # ---- multiple choice -----------------------------------------------------------------------------
 

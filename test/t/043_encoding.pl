@@ -41,6 +41,7 @@ sub create_database
 		CREATE EXTENSION roformer;
 		SELECT roformer.load_model('chars', '$golden/models/enc-zh-char-pool');
 		SELECT roformer.load_model('tags', '$golden/models/tokcls-en');
+		SELECT roformer.load_model('answers', '$golden/models/qa-en');
 		CREATE TABLE t (n int, text text);
 		CREATE FUNCTION spans(model text, text text) RETURNS text IMMUTABLE
 		RETURN (SELECT string_agg(coalesce(substr(text, s, l), '*'), '|' ORDER BY n)
@@ -64,6 +65,14 @@ my $tagged = q{
 	SELECT string_agg(concat_ws(' ', t.n, label, round(score::numeric, 4), entity), e'\n' ORDER BY t.n, e.n)
 	FROM t, unnest(roformer.tag('tags', text)) WITH ORDINALITY AS e(label, score, entity, start, length, n)};
 
+# One question of all texts at once; of each question that a text is, with windows of a few tokens.
+my $answered = q{
+	SET roformer.max_length = 12;
+	SELECT string_agg(concat_ws(' ', round((a).score::numeric, 4), (a).answer), e'\n' ORDER BY n)
+	FROM (SELECT n, roformer.answer('answers', text, text) AS a FROM t
+		UNION ALL SELECT i + 10, (roformer.answer('answers', 'Who?', (SELECT array_agg(text ORDER BY n) FROM t)))[i]
+		FROM generate_series(1, (SELECT count(*) FROM t)) AS i) AS s};
+
 foreach my $database (sort keys %text)
 {
 	my ($encoding, @texts) = @{ $text{$database} };
@@ -77,6 +86,11 @@ foreach my $database (sort keys %text)
 	is(sql($database, q{
 		SELECT count(*) FROM t, unnest(roformer.tag('tags', text, 'none')) AS e WHERE entity <> substr(text, start, length)}),
 		0, "$encoding: entity is substr(text, start, length)");
+	is(sql($database, $answered), sql('utf8', $answered), "$encoding: answers");
+	is(sql($database, q{
+		SELECT count(*) FROM t, LATERAL (SELECT roformer.answer('answers', text, text) AS a) AS s
+		WHERE (a).answer IS DISTINCT FROM CASE WHEN text <> '' THEN substr(text, (a).start, (a).length) END}),
+		0, "$encoding: answer is substr(text, start, length)");
 	cmp_ok(sql($database, q{SELECT count(*) FROM t, unnest(roformer.tag('tags', text, 'none'))}),
 		'>', 0, "$encoding: there are entities");
 }
@@ -94,6 +108,9 @@ is(sql('euc_jis', "SELECT (roformer.encode('chars', text)).length FROM t"),
 is(sql('euc_jis', "SELECT spans('chars', text) FROM t"), "*|山|か\x{309A}|川|。|か\x{309A}|*",
 	'EUC_JIS_2004: characters at the positions');
 
+is(sql('euc_jis', q{SELECT (a).answer = substr(text, (a).start, (a).length)
+	FROM t, LATERAL (SELECT roformer.answer('answers', '川', text) AS a) AS s}), 't', 'EUC_JIS_2004: answer is substr(text, start, length)');
+
 # ---- no encoding at all --------------------------------------------------------------------------
 
 # Bytes that are UTF-8 are read as such; every byte is a character.
@@ -105,6 +122,10 @@ is(sql('bytes', "SELECT spans('chars', text) FROM t"),
 	sql('utf8', "SELECT spans('chars', 'Zoë 日本!')"), 'SQL_ASCII: characters at the positions');
 is(sql('bytes', "SELECT max(s) FROM t, unnest((roformer.encode('chars', text)).start) AS s"), 12,
 	'SQL_ASCII: positions count bytes');
+is(sql('bytes', q{SELECT (a).answer FROM t, LATERAL (SELECT roformer.answer('answers', '日?', text) AS a) AS s}),
+	sql('utf8', q{SELECT (roformer.answer('answers', '日?', 'Zoë 日本!')).answer}), 'SQL_ASCII: answer');
+is(sql('bytes', q{SELECT (a).answer = substr(text, (a).start, (a).length)
+	FROM t, LATERAL (SELECT roformer.answer('answers', '日?', text) AS a) AS s}), 't', 'SQL_ASCII: answer is substr(text, start, length)');
 is(sql('bytes', "SELECT roformer.decode('chars', (roformer.encode('chars', '日本')).input_ids)"),
 	sql('utf8', "SELECT roformer.decode('chars', (roformer.encode('chars', '日本')).input_ids)"),
 	'SQL_ASCII: results are UTF-8');

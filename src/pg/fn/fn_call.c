@@ -53,9 +53,15 @@ roformer_call_end(RoformerCall *call)
 	MemoryContextDelete(call->scratch);
 }
 
+/* previous: what was read before, or NULL; a text that is given again isn't converted again. */
 static void
-read_text(text *value, RoformerText *result)
+read_text(text *value, const RoformerText *previous, RoformerText *result)
 {
+	if (previous != NULL && previous->source == VARDATA_ANY(value))
+	{
+		*result = *previous;
+		return;
+	}
 	result->source = VARDATA_ANY(value);
 	result->source_length = VARSIZE_ANY_EXHDR(value);
 	result->utf8 =
@@ -70,23 +76,24 @@ begin_inputs(RoformerCall *call, size_t count)
 	call->texts = palloc(sizeof(RoformerText) * count);
 	if (call->first_option > 2)
 		call->pairs = palloc(sizeof(RoformerText) * count);
+	call->missing = palloc0(sizeof(bool) * count);
 }
 
 static void
 add_input(RoformerCall *call, text *first, text *second)
 {
-	RfInput *input = &call->inputs[call->count];
+	size_t at = call->count++;
+	RfInput *input = &call->inputs[at];
 
-	read_text(first, &call->texts[call->count]);
-	input->text = call->texts[call->count].utf8;
-	input->length = call->texts[call->count].utf8_length;
+	read_text(first, at == 0 ? NULL : &call->texts[at - 1], &call->texts[at]);
+	input->text = call->texts[at].utf8;
+	input->length = call->texts[at].utf8_length;
 	if (second != NULL)
 	{
-		read_text(second, &call->pairs[call->count]);
-		input->pair = call->pairs[call->count].utf8;
-		input->pair_length = call->pairs[call->count].utf8_length;
+		read_text(second, at == 0 ? NULL : &call->pairs[at - 1], &call->pairs[at]);
+		input->pair = call->pairs[at].utf8;
+		input->pair_length = call->pairs[at].utf8_length;
 	}
-	call->count++;
 }
 
 static void
@@ -100,49 +107,89 @@ read_texts(RoformerCall *call)
 	MemoryContextSwitchTo(caller);
 }
 
-static void
-deconstruct_texts(ArrayType *array, Datum **values, bool **nulls, int *count)
+/* An argument as a column of texts; a single one stands in every row. */
+typedef struct Column
 {
+	Datum *values;
+	bool *nulls;
+	int count;
+	int lower_bound;
+	bool single;
+} Column;
+
+static void
+read_column(const RoformerCall *call, int argument, Column *column)
+{
+	FunctionCallInfo fcinfo = call->fcinfo;
+	ArrayType *array;
+
+	column->single = argument == call->single;
+	if (column->single)
+	{
+		column->values = palloc(sizeof(Datum));
+		column->values[0] = PointerGetDatum(PG_GETARG_TEXT_PP(argument));
+		column->nulls = palloc0(sizeof(bool));
+		return;
+	}
+	array = PG_GETARG_ARRAYTYPE_P(argument);
 	if (ARR_NDIM(array) > 1)
 		ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 						errmsg("texts must be given as a one-dimensional array"),
 						errdetail("The array has %d dimensions.", ARR_NDIM(array))));
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, values, nulls, count);
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &column->values, &column->nulls,
+					  &column->count);
+	column->lower_bound = ARR_NDIM(array) == 0 ? 1 : ARR_LBOUND(array)[0];
+}
+
+static bool
+is_null_row(const Column *column, int row)
+{
+	return column->nulls[column->single ? 0 : row];
+}
+
+static text *
+text_of_row(const Column *column, int row)
+{
+	return DatumGetTextPP(column->values[column->single ? 0 : row]);
+}
+
+static void
+read_rows(RoformerCall *call, const Column *first, const Column *second, RoformerElements *elements)
+{
+	const Column *rows = first->single ? second : first;
+
+	elements->count = rows->count;
+	elements->lower_bound = rows->lower_bound;
+	elements->nulls = palloc0(sizeof(bool) * (elements->count + 1));
+	begin_inputs(call, elements->count);
+	for (int i = 0; i < elements->count; i++)
+	{
+		elements->nulls[i] = is_null_row(first, i) || (second != NULL && is_null_row(second, i));
+		if (!elements->nulls[i])
+			add_input(call, text_of_row(first, i), second == NULL ? NULL : text_of_row(second, i));
+	}
 }
 
 /* Reads the elements that are not NULL (in a pair: both) into the call's inputs. */
 void
 roformer_call_read_array(RoformerCall *call, RoformerElements *elements)
 {
-	FunctionCallInfo fcinfo = call->fcinfo;
 	MemoryContext caller = MemoryContextSwitchTo(call->scratch);
-	ArrayType *array = PG_GETARG_ARRAYTYPE_P(1);
 	bool paired = call->first_option > 2;
-	Datum *firsts;
-	Datum *seconds = NULL;
-	bool *second_nulls = NULL;
+	Column first;
+	Column second;
 
-	deconstruct_texts(array, &firsts, &elements->nulls, &elements->count);
-	elements->lower_bound = ARR_NDIM(array) == 0 ? 1 : ARR_LBOUND(array)[0];
+	read_column(call, 1, &first);
 	if (paired)
 	{
-		int count;
-
-		deconstruct_texts(PG_GETARG_ARRAYTYPE_P(2), &seconds, &second_nulls, &count);
-		if (count != elements->count)
-			ereport(ERROR,
-					(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-					 errmsg("arrays of first and second texts must have the same length"),
-					 errdetail("There are %d first and %d second texts.", elements->count, count)));
+		read_column(call, 2, &second);
+		if (call->single == 0 && first.count != second.count)
+			ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+							errmsg("arrays of first and second texts must have the same length"),
+							errdetail("There are %d first and %d second texts.", first.count,
+									  second.count)));
 	}
-	begin_inputs(call, elements->count);
-	for (int i = 0; i < elements->count; i++)
-	{
-		if (paired)
-			elements->nulls[i] |= second_nulls[i];
-		if (!elements->nulls[i])
-			add_input(call, DatumGetTextPP(firsts[i]), paired ? DatumGetTextPP(seconds[i]) : NULL);
-	}
+	read_rows(call, &first, paired ? &second : NULL, elements);
 	MemoryContextSwitchTo(caller);
 }
 
@@ -155,6 +202,7 @@ run_elements(RoformerCall *call, const RoformerFunction *function, RoformerEleme
 	Datum *spread;
 	size_t next = 0;
 
+	call->single = function->single;
 	roformer_call_read_array(call, elements);
 	results = palloc(sizeof(Datum) * (call->count + 1));
 	if (call->count > 0)
@@ -162,8 +210,10 @@ run_elements(RoformerCall *call, const RoformerFunction *function, RoformerEleme
 	spread = palloc0(sizeof(Datum) * (elements->count + 1));
 	for (int i = 0; i < elements->count; i++)
 	{
-		if (!elements->nulls[i])
-			spread[i] = results[next++];
+		if (elements->nulls[i])
+			continue;
+		spread[i] = results[next];
+		elements->nulls[i] = call->missing[next++];
 	}
 	MemoryContextSwitchTo(caller);
 	return spread;
@@ -199,6 +249,7 @@ roformer_call_text(FunctionCallInfo fcinfo, const RoformerFunction *function)
 	read_texts(&call);
 	find_held(&call, function);
 	function->run(&call, &result);
+	fcinfo->isnull = call.missing[0];
 	roformer_call_end(&call);
 	return result;
 }

@@ -5,8 +5,6 @@
 
 #include "access/htup_details.h"
 #include "funcapi.h"
-#include "mb/pg_wchar.h"
-#include "utils/builtins.h"
 
 #include "pg/fn.h"
 
@@ -19,58 +17,18 @@ static const RoformerWord aggregations[] = {
 	{"max", RF_AGGREGATE_MAX},     {NULL, 0},
 };
 
-/*
- * A place in a text, in characters of the server's encoding and in bytes. It moves forward from
- * entity to entity, so that a text is walked once, however many entities it has.
- */
-typedef struct Cursor
-{
-	const RoformerText *text;
-	int encoding;
-	int32 character; /* from 0 */
-	size_t byte;
-} Cursor;
-
-static void
-seek_character(Cursor *cursor, int32 character)
-{
-	const RoformerText *text = cursor->text;
-
-	if (character < cursor->character)
-		cursor->character = cursor->byte = 0;
-	while (cursor->character < character && cursor->byte < text->source_length)
-	{
-		cursor->byte += pg_encoding_mblen(cursor->encoding, text->source + cursor->byte);
-		cursor->character++;
-	}
-	cursor->byte = Min(cursor->byte, text->source_length);
-}
-
-/* What substr(text, start, length) gives. */
-static text *
-cut_text(Cursor *cursor, int32 start, int32 length)
-{
-	size_t first;
-
-	seek_character(cursor, start - 1);
-	first = cursor->byte;
-	seek_character(cursor, start - 1 + length);
-	return cstring_to_text_with_len(cursor->text->source + first, cursor->byte - first);
-}
-
 static Datum
-form_entity(const RfEntity *entity, const RoformerPositions *positions, Cursor *cursor,
-			TupleDesc row_type)
+form_entity(const RfEntity *entity, RoformerSpans *spans, TupleDesc row_type)
 {
 	bool nulls[5] = {false};
 	Datum values[5];
 	int32 start;
 	int32 length;
 
-	roformer_positions_map(positions, entity->start, entity->length, &start, &length);
 	values[0] = PointerGetDatum(roformer_utf8_to_text(entity->label, strlen(entity->label)));
 	values[1] = Float4GetDatum(entity->score);
-	values[2] = PointerGetDatum(cut_text(cursor, start, length));
+	values[2] =
+		PointerGetDatum(roformer_spans_cut(spans, entity->start, entity->length, &start, &length));
 	values[3] = Int32GetDatum(start);
 	values[4] = Int32GetDatum(length);
 	return HeapTupleGetDatum(heap_form_tuple(row_type, values, nulls));
@@ -79,13 +37,12 @@ form_entity(const RfEntity *entity, const RoformerPositions *positions, Cursor *
 static Datum
 form_entities(const RfEntities *entities, const RoformerText *text, TupleDesc row_type)
 {
-	Cursor cursor = {.text = text, .encoding = GetDatabaseEncoding()};
 	Datum *rows = palloc(sizeof(Datum) * (entities->count + 1));
-	RoformerPositions positions;
+	RoformerSpans spans;
 
-	roformer_call_positions(text, &positions);
+	roformer_spans_begin(&spans, text);
 	for (size_t i = 0; i < entities->count; i++)
-		rows[i] = form_entity(&entities->entities[i], &positions, &cursor, row_type);
+		rows[i] = form_entity(&entities->entities[i], &spans, row_type);
 	return roformer_array_of_datums(rows, NULL, (int) entities->count, 1, row_type->tdtypeid);
 }
 

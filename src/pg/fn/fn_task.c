@@ -20,10 +20,10 @@ function_of_task(const RfConfig *config)
 			return "roformer.fill_mask()";
 		case RF_TASK_MULTIPLE_CHOICE:
 			return "roformer.choose()";
+		case RF_TASK_QUESTION_ANSWERING:
+			return "roformer.answer()";
 		case RF_TASK_CAUSAL_LM:
 			return "roformer.generate()";
-		case RF_TASK_QUESTION_ANSWERING:
-			return "roformer.logits()";
 		case RF_TASK_ENCODER:
 			break;
 	}
