@@ -2,8 +2,9 @@
  * bench_forward.c - how fast the encoder is, for the shapes of the published models.
  *
  *   bench_forward write DIRECTORY            weights, ids and hidden states for comparison
- *   bench_forward time SET...                one line per kernel set, shape and workload:
- *                                            "time SET SHAPE WORKLOAD TOKENS SECONDS GFLOP"
+ *   bench_forward time [--precision P] SET...
+ *                                            one line per kernel set, shape and workload:
+ *                                            "time SET SHAPE WORKLOAD TOKENS SECONDS GFLOP P"
  *
  * SHAPE base is 12 layers of 768 with 12 heads and 3072 inside, small is 6 layers of 384 with 6
  * heads and 1536 inside. Workloads are single rows of some length, and a batch of 64 rows whose
@@ -169,15 +170,16 @@ time_workload(RfEncoder *encoder, const Shape *shape, const char *set, const Wor
 		took = now() - before;
 		best = took < best ? took : best;
 	}
-	printf("time %s %s %s %u %.6f %.3f\n", set, shape->name, workload->name,
-		   workload->row_start[workload->batch.rows], best, count_gflop(shape, workload));
+	printf("time %s %s %s %u %.6f %.3f %s\n", set, shape->name, workload->name,
+		   workload->row_start[workload->batch.rows], best, count_gflop(shape, workload),
+		   rf_precision_name(encoder->model->precision));
 	fflush(stdout);
 }
 
 /* Opens the shape's model for a set; false when this machine can't run that. */
 static bool
-open_encoder(const Shape *shape, const char *set, RfArena *arena, RfModel *model,
-			 RfEncoder *encoder)
+open_encoder(const Shape *shape, const char *set, RfPrecision precision, RfArena *arena,
+			 RfModel *model, RfEncoder *encoder)
 {
 	const RfKernels *kernels;
 	RfAbort never = {NULL, NULL};
@@ -185,12 +187,13 @@ open_encoder(const Shape *shape, const char *set, RfArena *arena, RfModel *model
 	size_t size;
 	void *image;
 
-	if (rf_kernels_choose(set, &kernels, &err) != RF_OK)
+	if (rf_kernels_choose(set, &kernels, &err) != RF_OK ||
+		rf_kernels_require(kernels, precision, &err) != RF_OK)
 	{
 		fprintf(stderr, "bench_forward: %s\n", err.message);
 		return false;
 	}
-	image = random_model_image(make_model(shape, arena), set, arena, &size, &err);
+	image = random_model_image_in(make_model(shape, arena), set, precision, arena, &size, &err);
 	if (image == NULL || rf_model_open(image, size, arena, model, &err) != RF_OK)
 		give_up(shape->name, &err);
 	rf_encoder_init(encoder, model, rf_memory_malloc, never);
@@ -198,7 +201,7 @@ open_encoder(const Shape *shape, const char *set, RfArena *arena, RfModel *model
 }
 
 static void
-time_shape(const Shape *shape, const char *set)
+time_shape(const Shape *shape, const char *set, RfPrecision precision)
 {
 	RfArena arena;
 	RfModel model;
@@ -206,7 +209,7 @@ time_shape(const Shape *shape, const char *set)
 	Workload workload;
 
 	rf_arena_init(&arena, rf_memory_malloc);
-	if (open_encoder(shape, set, &arena, &model, &encoder))
+	if (open_encoder(shape, set, precision, &arena, &model, &encoder))
 	{
 		for (size_t i = 0; i < COUNT(lengths); i++)
 		{
@@ -289,7 +292,7 @@ write_inputs(const char *directory, const Shape *shape)
 		fprintf(inputs, " %d", ids[i]);
 	fprintf(inputs, "\n");
 	rf_arena_init(&arena, rf_memory_malloc);
-	open_encoder(shape, "ref", &arena, &model, &encoder);
+	open_encoder(shape, "ref", RF_PRECISION_FP32, &arena, &model, &encoder);
 	make_row(&workload, CHECK_TOKENS);
 	if (rf_encoder_forward(&encoder, &workload.batch, &hidden, &err) != RF_OK)
 		give_up(shape->name, &err);
@@ -301,6 +304,16 @@ write_inputs(const char *directory, const Shape *shape)
 		perror(directory);
 		exit(1);
 	}
+}
+
+static RfPrecision
+find_precision(const char *name)
+{
+	for (RfPrecision precision = 0; precision < RF_PRECISIONS; precision++)
+		if (strcmp(rf_precision_name(precision), name) == 0)
+			return precision;
+	fprintf(stderr, "bench_forward: no precision \"%s\"\n", name);
+	exit(2);
 }
 
 int
@@ -322,11 +335,19 @@ main(int argc, char **argv)
 	}
 	if (argc >= 3 && strcmp(argv[1], "time") == 0)
 	{
-		for (int set = 2; set < argc; set++)
+		RfPrecision precision = RF_PRECISION_FP32;
+		int set = 2;
+
+		if (argc >= 5 && strcmp(argv[2], "--precision") == 0)
+		{
+			precision = find_precision(argv[3]);
+			set = 4;
+		}
+		for (; set < argc; set++)
 			for (size_t i = 0; i < COUNT(shapes); i++)
-				time_shape(&shapes[i], argv[set]);
+				time_shape(&shapes[i], argv[set], precision);
 		return 0;
 	}
-	fprintf(stderr, "usage: bench_forward write DIRECTORY | time SET...\n");
+	fprintf(stderr, "usage: bench_forward write DIRECTORY | time [--precision P] SET...\n");
 	return 2;
 }

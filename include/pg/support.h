@@ -24,7 +24,8 @@ roformer_check(RfCode code, const RfError *err)
 		roformer_report_error(err);
 }
 
-/* Called when the engine was canceled, before that is thrown; set by the statistics, never throws. */
+/* Called when the engine was canceled, before that is thrown; set by the statistics, never throws.
+ */
 typedef void (*RoformerCanceledHook)(void);
 extern RoformerCanceledHook roformer_canceled_hook;
 
@@ -96,7 +97,9 @@ extern char *roformer_prewarm_models;   /* models to load at start; roformer.pre
 typedef enum RoformerPrecisionSetting
 {
 	ROFORMER_PRECISION_AUTO,
-	ROFORMER_PRECISION_FP32
+	ROFORMER_PRECISION_FP32,
+	ROFORMER_PRECISION_BF16,
+	ROFORMER_PRECISION_INT8
 } RoformerPrecisionSetting;
 
 /* The value of a word the settings of that name take, -1 for any other. */

@@ -14,18 +14,9 @@
 #ifndef RF_IMAGE_H
 #define RF_IMAGE_H
 
+#include "rf/kernels.h"
 #include "rf/spec.h"
 
-typedef enum RfPrecision
-{
-	RF_PRECISION_FP32,
-	RF_PRECISION_BF16,
-	RF_PRECISION_INT8
-} RfPrecision;
-
-extern const char *rf_precision_name(RfPrecision precision);
-
-struct RfKernels;
 typedef struct RfImagePlan RfImagePlan;
 
 /*
@@ -33,7 +24,7 @@ typedef struct RfImagePlan RfImagePlan;
  * tensors behind match's sources, for their element types.
  */
 extern RfCode rf_image_plan(const RfSpec *spec, const RfMatch *match, const RfTensorDesc *stored,
-							RfPrecision precision, const struct RfKernels *kernels, RfArena *arena,
+							RfPrecision precision, const RfKernels *kernels, RfArena *arena,
 							RfImagePlan **plan, RfError *err);
 extern size_t rf_image_size(const RfImagePlan *plan);
 

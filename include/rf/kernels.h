@@ -11,6 +11,21 @@
 
 typedef struct RfKernels RfKernels;
 
+/*
+ * What weights are packed as and multiplied in. Sums, the residual stream, norms, softmax and
+ * activation functions are fp32 in all of them.
+ */
+typedef enum RfPrecision
+{
+	RF_PRECISION_FP32,
+	RF_PRECISION_BF16, /* weights and what they are multiplied with rounded to 8 bits */
+	RF_PRECISION_INT8  /* the encoder's weights in 8-bit integers, the others in bf16 */
+} RfPrecision;
+
+#define RF_PRECISIONS (RF_PRECISION_INT8 + 1)
+
+extern const char *rf_precision_name(RfPrecision precision);
+
 /* Element-wise functions a set has a row for. */
 typedef enum RfActivation
 {
@@ -40,12 +55,18 @@ typedef enum RfActivation
 extern RfCode rf_kernels_choose(const char *name, const RfKernels **kernels, RfError *err);
 extern const char *rf_kernels_name(const RfKernels *kernels);
 
+/* RF_UNSUPPORTED, saying which have it, when the set lacks the precision. */
+extern RfCode rf_kernels_require(const RfKernels *kernels, RfPrecision precision, RfError *err);
+/* The precision in which the set is fastest without visible loss: bf16 or fp32. */
+extern RfPrecision rf_kernels_preferred(const RfKernels *kernels);
+
 typedef struct RfKernelsStatus
 {
 	const char *name;
 	bool available;
-	bool automatic;     /* what "auto" means on this machine */
-	const char *reason; /* why it is not available, else what it uses */
+	bool automatic;                /* what "auto" means on this machine */
+	const char *reason;            /* why it is not available, else what it uses */
+	bool precision[RF_PRECISIONS]; /* which it has, when it is available */
 } RfKernelsStatus;
 
 /*

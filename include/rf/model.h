@@ -16,13 +16,17 @@
 #include "rf/memory.h"
 #include "rf/spec.h"
 
-/* y = x * transpose(W) + b; weight is packed for the image's kernel set. NULL: not in the model. */
+/*
+ * y = x * transpose(W) + b; weight is packed for the image's kernel set in the given precision.
+ * NULL: not in the model.
+ */
 typedef struct RfLinear
 {
 	const void *weight; /* [n,k] */
 	const float *bias;  /* [n] or NULL */
 	size_t n;
 	size_t k;
+	RfPrecision precision;
 } RfLinear;
 
 /* Both NULL: RMS norm, which has no weights. */
@@ -57,7 +61,8 @@ typedef struct RfModel
 	const char *const *labels; /* [C] */
 	const float *rotary;       /* [rotary_positions,D] */
 	size_t rotary_positions;
-	RfLinear word_embeddings; /* [V,E]; packed when it is also the decoder, else plain rows */
+	RfLinear word_embeddings; /* [V,E]; packed when it is also the decoder, else plain rows,
+								 fp32 or bf16 */
 	bool word_embeddings_packed;
 	const float *token_type_embeddings; /* [type_vocab_size,E] */
 	RfNorm embedding_norm;
@@ -128,6 +133,8 @@ typedef struct RfEncoder
 	RfAbort abort_fn;
 	void *workspace;
 	size_t workspace_size; /* bytes */
+	void *converted;       /* in the workspace: rows in the format of a GEMM */
+	size_t converted_size; /* bytes */
 	const float *rotary;   /* table [rotary_positions,D]: the image's or in rotary_block */
 	size_t rotary_positions;
 	void *rotary_block;

@@ -164,7 +164,7 @@ AS 'MODULE_PATHNAME', 'roformer_hidden_state_set';
 
 /* What roformer.kernels chooses from; chosen depends on that setting. */
 CREATE FUNCTION roformer.cpu_info(
-	OUT kernels text, OUT available boolean, OUT chosen boolean, OUT reason text)
+	OUT kernels text, OUT available boolean, OUT chosen boolean, OUT reason text, OUT precisions text[])
 RETURNS SETOF record
-LANGUAGE C STABLE PARALLEL SAFE ROWS 5
+LANGUAGE C STABLE PARALLEL SAFE ROWS 7
 AS 'MODULE_PATHNAME', 'roformer_cpu_info';

@@ -82,9 +82,11 @@ pack_lanes(const RfAttention *attention, size_t first, float *to, size_t width)
 static void
 pack_keys(const RfKernels *kernels, const RfAttention *attention, float *keys)
 {
-	for (size_t key = 0; key < attention->keys; key += kernels->panel)
+	const RfFormat *format = &kernels->formats[RF_PRECISION_FP32];
+
+	for (size_t key = 0; key < attention->keys; key += format->panel)
 	{
-		size_t width = RF_LANES_UP(smaller(kernels->panel, attention->keys - key));
+		size_t width = RF_LANES_UP(smaller(format->panel, attention->keys - key));
 		float *panel = keys + key * attention->head_size;
 
 		for (size_t lane = 0; lane < width; lane += RF_LANES)
@@ -113,26 +115,28 @@ static void
 score_keys(const RfKernels *kernels, const RfAttention *attention, const Scratch *scratch,
 		   const float *q, size_t rows, size_t keys)
 {
-	for (size_t key = 0; key < keys; key += kernels->panel)
-	{
-		size_t columns = smaller(kernels->panel, attention->keys - key);
-		const float *panel = rf_pack_column(scratch->keys, attention->head_size, key);
+	const RfFormat *format = &kernels->formats[RF_PRECISION_FP32];
 
-		for (size_t row = 0; row < rows; row += kernels->tile_rows)
+	for (size_t key = 0; key < keys; key += format->panel)
+	{
+		size_t columns = smaller(format->panel, attention->keys - key);
+		const float *panel = rf_pack_column(format, scratch->keys, attention->head_size, key);
+
+		for (size_t row = 0; row < rows; row += format->tile_rows)
 		{
 			RfTile tile = {
-				.rows = smaller(kernels->tile_rows, rows - row),
+				.rows = smaller(format->tile_rows, rows - row),
 				.columns = columns,
 				.k = attention->head_size,
 				.a = q + row * attention->stride,
-				.lda = attention->stride,
+				.lda = attention->stride * sizeof(float),
 				.b = panel,
 				.ldb = RF_LANES_UP(columns),
 				.c = scratch->scores + row * scratch->stride + key,
 				.ldc = scratch->stride,
 			};
 
-			kernels->tile(&tile);
+			format->tile(&tile);
 		}
 	}
 }
@@ -142,16 +146,18 @@ static void
 mix_values(const RfKernels *kernels, const RfAttention *attention, const Scratch *scratch,
 		   float *context, size_t rows, size_t keys)
 {
-	for (size_t column = 0; column < attention->head_size; column += kernels->panel)
-		for (size_t key = 0; key < keys; key += kernels->k_block)
-			for (size_t row = 0; row < rows; row += kernels->tile_rows)
+	const RfFormat *format = &kernels->formats[RF_PRECISION_FP32];
+
+	for (size_t column = 0; column < attention->head_size; column += format->panel)
+		for (size_t key = 0; key < keys; key += format->k_block)
+			for (size_t row = 0; row < rows; row += format->tile_rows)
 			{
 				RfTile tile = {
-					.rows = smaller(kernels->tile_rows, rows - row),
-					.columns = smaller(kernels->panel, attention->head_size - column),
-					.k = smaller(kernels->k_block, keys - key),
+					.rows = smaller(format->tile_rows, rows - row),
+					.columns = smaller(format->panel, attention->head_size - column),
+					.k = smaller(format->k_block, keys - key),
 					.a = scratch->scores + row * scratch->stride + key,
-					.lda = scratch->stride,
+					.lda = scratch->stride * sizeof(float),
 					.b = scratch->values + key * scratch->width + column,
 					.ldb = scratch->width,
 					.c = context + row * attention->stride + column,
@@ -159,7 +165,7 @@ mix_values(const RfKernels *kernels, const RfAttention *attention, const Scratch
 					.accumulate = key > 0,
 				};
 
-				kernels->tile(&tile);
+				format->tile(&tile);
 			}
 }
 

@@ -9,8 +9,9 @@
  * rows and columns may change with the shape of a call, blocking over K (k_block) may not. So a row
  * computed alone has the same bits as in any batch.
  *
- * Matrices are row-major fp32; a weight [n,k] is what computes y = x * transpose(W), in the packed
- * layout of the set (pack.c).
+ * Activations are row-major fp32; a weight [n,k] is what computes y = x * transpose(W), packed in
+ * one of the set's formats (pack.c), which are one for each precision. A format may want the rows
+ * it is multiplied with converted (convert.h).
  */
 #ifndef RF_KERNELS_DISPATCH_H
 #define RF_KERNELS_DISPATCH_H
@@ -21,7 +22,19 @@
 #define RF_LANES ((size_t) 16)
 #define RF_LANES_UP(n) (((size_t) (n) + RF_LANES - 1) / RF_LANES * RF_LANES)
 
+/* Terms of a partial sum at most: with 256 the sums of int8's products stay below 2^24. */
+#define RF_MAX_K_BLOCK ((size_t) 256)
+
 #define RF_ACTIVATIONS (RF_ACT_GELU_ACCURATE + 1)
+
+/* Where a block of one column stands in its panel. */
+typedef struct RfBlock
+{
+	char *head;   /* of column 0 of the panel */
+	char *terms;  /* of column 0 of the panel */
+	size_t width; /* columns of the panel */
+	size_t column;
+} RfBlock;
 
 /* c = a * b (+ bias), or c += a * b (+ bias), for a block that fits the registers. */
 typedef struct RfTile
@@ -29,10 +42,10 @@ typedef struct RfTile
 	size_t rows;    /* 1 .. tile_rows */
 	size_t columns; /* 1 .. panel */
 	size_t k;
-	const float *a; /* [rows,k], lda apart */
+	const void *a; /* [rows,k], lda bytes apart, as the format has rows; fp32 is plain */
 	size_t lda;
-	const float *b; /* [k,columns rounded up to RF_LANES], ldb apart; all of it may be read */
-	size_t ldb;
+	const void *b;     /* [k,columns rounded up to RF_LANES], as the format has blocks of a panel */
+	size_t ldb;        /* columns from one step of k to the next */
 	const float *bias; /* [columns] or NULL */
 	float *c;          /* [rows,columns], ldc apart */
 	size_t ldc;
@@ -45,9 +58,9 @@ typedef struct RfGemm
 	size_t m;
 	size_t n;
 	size_t k;
-	const float *a; /* [m,k], lda apart */
+	const void *a; /* [m,k], lda bytes apart, converted when the format has row convert */
 	size_t lda;
-	const void *weight; /* [n,k] packed */
+	const void *weight; /* [n,k] packed in the format */
 	const float *bias;  /* [n] or NULL */
 	float *c;           /* [m,n], ldc apart; overlaps nothing else */
 	size_t ldc;
@@ -57,23 +70,47 @@ typedef struct RfGemm
 
 typedef void (*RfActivate)(float *x, size_t n);
 
-struct RfKernels
+/*
+ * How weights of one precision lie in memory and are multiplied with. Columns of a panel and
+ * converted rows are cut into blocks of k_block terms; a block has a head (int8: its scale) and its
+ * terms, k_step of which stand side by side in a panel.
+ */
+typedef struct RfFormat RfFormat;
+struct RfFormat
 {
-	const char *name;
 	size_t tile_rows;    /* MR */
 	size_t panel;        /* NR, a multiple of RF_LANES */
 	size_t row_block;    /* MC: rows that pass a panel before the next panel is taken */
-	size_t k_block;      /* KC: terms of a partial sum */
+	size_t k_block;      /* KC: terms of a partial sum, a multiple of k_step */
 	size_t column_block; /* a GEMM over part of a weight starts at a multiple of this column */
+
+	size_t k_step;
+	size_t head; /* bytes of the head of a column's block */
+	size_t term; /* bytes of a term in it */
+	size_t row_head;
+	size_t row_term;
+
 	void (*tile)(const RfTile *tile);
-	void (*gemm)(const RfKernels *kernels, const RfGemm *gemm);
+	void (*gemm)(const RfKernels *kernels, const RfFormat *format, const RfGemm *gemm);
+	/* Writes a row of k values as the tile reads it, rf_row_size bytes; NULL: fp32 as it is. */
+	void (*convert)(const RfFormat *format, const float *values, size_t k, void *row);
+	/* A block of a column's head and terms, depth <= k_block of them, to the places of a panel. */
+	void (*encode)(const RfFormat *format, const RfBlock *block, const float *values, size_t depth);
+	void (*decode)(const RfFormat *format, const RfBlock *block, size_t depth, float *values);
 
 	/* Layout of a packed weight. */
-	size_t (*weight_size)(const RfKernels *kernels, size_t n, size_t k); /* bytes; 0: too many */
-	void (*pack)(const RfKernels *kernels, size_t n, size_t k, size_t row, const float *values,
+	size_t (*weight_size)(const RfFormat *format, size_t n, size_t k); /* bytes; 0: too many */
+	void (*pack)(const RfFormat *format, size_t n, size_t k, size_t row, const float *values,
 				 void *weight); /* values [k]: row of W */
-	void (*unpack)(const RfKernels *kernels, size_t n, size_t k, size_t row, const void *weight,
+	void (*unpack)(const RfFormat *format, size_t n, size_t k, size_t row, const void *weight,
 				   float *values);
+};
+
+struct RfKernels
+{
+	const char *name;
+	RfFormat formats[RF_PRECISIONS]; /* without gemm: the set lacks the precision */
+	bool fast_bf16;                  /* bf16 is faster than fp32 at every shape */
 
 	RfActivate activate[RF_ACTIVATIONS];
 	/* x = (x - mean) / sqrt(variance + eps) * weight + bias */
@@ -88,17 +125,20 @@ struct RfKernels
 	void (*scale)(float *x, size_t n, float factor);
 };
 
-/* gemm.c: the row gemm of every set that has a tile. */
-extern void rf_gemm_panels(const RfKernels *kernels, const RfGemm *gemm);
+/* gemm.c: the row gemm of every format that has a tile. */
+extern void rf_gemm_panels(const RfKernels *kernels, const RfFormat *format, const RfGemm *gemm);
 
 /* pack.c: panels of columns, the layout of rf_gemm_panels. */
-extern size_t rf_pack_panels_size(const RfKernels *kernels, size_t n, size_t k);
-extern void rf_pack_panels(const RfKernels *kernels, size_t n, size_t k, size_t row,
+extern size_t rf_pack_panels_size(const RfFormat *format, size_t n, size_t k);
+extern void rf_pack_panels(const RfFormat *format, size_t n, size_t k, size_t row,
 						   const float *values, void *weight);
-extern void rf_unpack_panels(const RfKernels *kernels, size_t n, size_t k, size_t row,
+extern void rf_unpack_panels(const RfFormat *format, size_t n, size_t k, size_t row,
 							 const void *weight, float *values);
 /* Columns [first, ...) of a packed weight; first is a multiple of column_block. */
-extern const void *rf_pack_column(const void *weight, size_t k, size_t first);
+extern const void *rf_pack_column(const RfFormat *format, const void *weight, size_t k,
+								  size_t first);
+/* Bytes of a converted row of k values. */
+extern size_t rf_row_size(const RfFormat *format, size_t k);
 
 /*
  * Self-attention of one head of one row of a batch: softmax(q * transpose(k) * scale) * v. The
@@ -160,7 +200,10 @@ extern void rf_head_cache_attend(const RfKernels *kernels, const RfHeadCache *ca
 /* Fill functions; the caller has made sure that the machine has what they use. */
 extern void rf_kernels_fill_ref(RfKernels *kernels);
 extern void rf_kernels_fill_avx2(RfKernels *kernels);
+extern void rf_kernels_fill_avx2_vnni(RfKernels *kernels);
 extern void rf_kernels_fill_avx512(RfKernels *kernels);
+extern void rf_kernels_fill_avx512_vnni(RfKernels *kernels);
+extern void rf_kernels_fill_avx512_bf16(RfKernels *kernels);
 extern void rf_kernels_fill_blas(RfKernels *kernels);
 
 /* blas/: loads the library when it is not there yet; NULL or why it can't be used. */

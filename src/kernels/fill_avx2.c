@@ -1,5 +1,5 @@
 /*
- * fill_avx2.c - rows that AVX2 and FMA do better.
+ * fill_avx2.c - rows that AVX2 and FMA do better, and its extensions for low precision.
  */
 #include "dispatch.h"
 
@@ -10,19 +10,26 @@
 void
 rf_kernels_fill_avx2(RfKernels *kernels)
 {
-	kernels->tile_rows = RF_TILE_ROWS_AVX2;
-	kernels->panel = RF_TILE_COLUMNS_AVX2;
-	kernels->row_block = 96;
-	kernels->k_block = 256;
-	kernels->column_block = kernels->panel;
-	kernels->tile = rf_tile_fp32_avx2;
+	rf_fill_formats_avx2(kernels->formats);
 	rf_fill_rows_avx2(kernels);
+}
+
+void
+rf_kernels_fill_avx2_vnni(RfKernels *kernels)
+{
+	rf_fill_vnni_avx2(kernels->formats);
 }
 
 #else
 
 void
 rf_kernels_fill_avx2(RfKernels *kernels)
+{
+	(void) kernels;
+}
+
+void
+rf_kernels_fill_avx2_vnni(RfKernels *kernels)
 {
 	(void) kernels;
 }

@@ -1,5 +1,5 @@
 /*
- * fill_avx512.c - rows that AVX-512 does better.
+ * fill_avx512.c - rows that AVX-512 does better, and its extensions for low precision.
  */
 #include "dispatch.h"
 
@@ -10,19 +10,38 @@
 void
 rf_kernels_fill_avx512(RfKernels *kernels)
 {
-	kernels->tile_rows = RF_TILE_ROWS_AVX512;
-	kernels->panel = RF_TILE_COLUMNS_AVX512;
-	kernels->row_block = 256;
-	kernels->k_block = 256;
-	kernels->column_block = kernels->panel;
-	kernels->tile = rf_tile_fp32_avx512;
+	rf_fill_formats_avx512(kernels->formats);
 	rf_fill_rows_avx512(kernels);
+}
+
+void
+rf_kernels_fill_avx512_vnni(RfKernels *kernels)
+{
+	rf_fill_vnni_avx512(kernels->formats);
+}
+
+void
+rf_kernels_fill_avx512_bf16(RfKernels *kernels)
+{
+	rf_fill_bf16_avx512(kernels->formats);
 }
 
 #else
 
 void
 rf_kernels_fill_avx512(RfKernels *kernels)
+{
+	(void) kernels;
+}
+
+void
+rf_kernels_fill_avx512_vnni(RfKernels *kernels)
+{
+	(void) kernels;
+}
+
+void
+rf_kernels_fill_avx512_bf16(RfKernels *kernels)
 {
 	(void) kernels;
 }

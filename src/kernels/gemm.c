@@ -34,16 +34,19 @@ activate_block(const RfKernels *kernels, const RfGemm *gemm, const RfTile *tile)
 
 /* Rows [first, end) against columns [column, column + columns) of one panel. */
 static void
-multiply_panel(const RfKernels *kernels, const RfGemm *gemm, size_t first, size_t end,
-			   size_t column, size_t columns)
+multiply_panel(const RfKernels *kernels, const RfFormat *format, const RfGemm *gemm, size_t first,
+			   size_t end, size_t column, size_t columns)
 {
-	const float *panel = rf_pack_column(gemm->weight, gemm->k, column);
+	const char *panel = rf_pack_column(format, gemm->weight, gemm->k, column);
 	size_t width = RF_LANES_UP(columns);
-	size_t strip = strip_rows(end - first, kernels->tile_rows);
+	size_t strip = strip_rows(end - first, format->tile_rows);
+	size_t block_size = width * (format->head + format->k_block * format->term);
+	size_t row_block_size = format->row_head + format->k_block * format->row_term;
 
-	for (size_t k = 0; k < gemm->k; k += kernels->k_block)
+	for (size_t block = 0; block * format->k_block < gemm->k; block++)
 	{
-		size_t depth = smaller(kernels->k_block, gemm->k - k);
+		size_t k = block * format->k_block;
+		size_t depth = smaller(format->k_block, gemm->k - k);
 		bool last = k + depth == gemm->k;
 
 		for (size_t row = first; row < end; row += strip)
@@ -52,9 +55,9 @@ multiply_panel(const RfKernels *kernels, const RfGemm *gemm, size_t first, size_
 				.rows = smaller(strip, end - row),
 				.columns = columns,
 				.k = depth,
-				.a = gemm->a + row * gemm->lda + k,
+				.a = (const char *) gemm->a + row * gemm->lda + block * row_block_size,
 				.lda = gemm->lda,
-				.b = panel + k * width,
+				.b = panel + block * block_size,
 				.ldb = width,
 				.bias = last && gemm->bias != NULL ? gemm->bias + column : NULL,
 				.c = gemm->c + row * gemm->ldc + column,
@@ -62,7 +65,7 @@ multiply_panel(const RfKernels *kernels, const RfGemm *gemm, size_t first, size_
 				.accumulate = k > 0 || gemm->accumulate,
 			};
 
-			kernels->tile(&tile);
+			format->tile(&tile);
 			if (last && gemm->activation != RF_ACT_LINEAR)
 				activate_block(kernels, gemm, &tile);
 		}
@@ -70,14 +73,14 @@ multiply_panel(const RfKernels *kernels, const RfGemm *gemm, size_t first, size_
 }
 
 void
-rf_gemm_panels(const RfKernels *kernels, const RfGemm *gemm)
+rf_gemm_panels(const RfKernels *kernels, const RfFormat *format, const RfGemm *gemm)
 {
-	for (size_t first = 0; first < gemm->m; first += kernels->row_block)
+	for (size_t first = 0; first < gemm->m; first += format->row_block)
 	{
-		size_t end = first + smaller(kernels->row_block, gemm->m - first);
+		size_t end = first + smaller(format->row_block, gemm->m - first);
 
-		for (size_t column = 0; column < gemm->n; column += kernels->panel)
-			multiply_panel(kernels, gemm, first, end, column,
-						   smaller(kernels->panel, gemm->n - column));
+		for (size_t column = 0; column < gemm->n; column += format->panel)
+			multiply_panel(kernels, format, gemm, first, end, column,
+						   smaller(format->panel, gemm->n - column));
 	}
 }

@@ -21,9 +21,11 @@ smaller(size_t a, size_t b)
 bool
 rf_head_cache_capacity(const RfKernels *kernels, size_t tokens, size_t *capacity)
 {
-	if (!rf_size_add(tokens, kernels->panel - 1, capacity))
+	const RfFormat *format = &kernels->formats[RF_PRECISION_FP32];
+
+	if (!rf_size_add(tokens, format->panel - 1, capacity))
 		return false;
-	*capacity = *capacity / kernels->panel * kernels->panel;
+	*capacity = *capacity / format->panel * format->panel;
 	return true;
 }
 
@@ -44,16 +46,17 @@ void
 rf_head_cache_put(const RfKernels *kernels, const RfHeadCache *cache, size_t token, const float *k,
 				  const float *v)
 {
+	const RfFormat *format = &kernels->formats[RF_PRECISION_FP32];
 	size_t d = cache->head_size;
 	size_t width = RF_LANES_UP(d);
-	size_t column = token % kernels->panel;
+	size_t column = token % format->panel;
 	float *panel = cache->block + (token - column) * d;
 	float *value = value_rows(cache) + token * width;
 
 	if (column == 0)
-		memset(panel, 0, kernels->panel * d * sizeof(float));
+		memset(panel, 0, format->panel * d * sizeof(float));
 	for (size_t i = 0; i < d; i++)
-		panel[i * kernels->panel + column] = k[i];
+		panel[i * format->panel + column] = k[i];
 	memcpy(value, v, d * sizeof(float));
 	memset(value + d, 0, (width - d) * sizeof(float));
 }
@@ -62,8 +65,9 @@ void
 rf_head_cache_copy(const RfKernels *kernels, const RfHeadCache *from, size_t tokens,
 				   const RfHeadCache *to)
 {
+	const RfFormat *format = &kernels->formats[RF_PRECISION_FP32];
 	size_t d = from->head_size;
-	size_t columns = (tokens + kernels->panel - 1) / kernels->panel * kernels->panel;
+	size_t columns = (tokens + format->panel - 1) / format->panel * format->panel;
 
 	memcpy(to->block, from->block, columns * d * sizeof(float));
 	memcpy(value_rows(to), value_rows(from), tokens * RF_LANES_UP(d) * sizeof(float));
@@ -73,21 +77,23 @@ static void
 score_keys(const RfKernels *kernels, const RfHeadCache *cache, size_t tokens, const float *q,
 		   float *scores)
 {
-	for (size_t key = 0; key < tokens; key += kernels->panel)
+	const RfFormat *format = &kernels->formats[RF_PRECISION_FP32];
+
+	for (size_t key = 0; key < tokens; key += format->panel)
 	{
 		RfTile tile = {
 			.rows = 1,
-			.columns = smaller(kernels->panel, tokens - key),
+			.columns = smaller(format->panel, tokens - key),
 			.k = cache->head_size,
 			.a = q,
-			.lda = cache->head_size,
+			.lda = cache->head_size * sizeof(float),
 			.b = cache->block + key * cache->head_size,
-			.ldb = kernels->panel,
+			.ldb = format->panel,
 			.c = scores + key,
 			.ldc = tokens,
 		};
 
-		kernels->tile(&tile);
+		format->tile(&tile);
 	}
 }
 
@@ -95,17 +101,18 @@ static void
 mix_values(const RfKernels *kernels, const RfHeadCache *cache, size_t tokens, const float *weights,
 		   float *context)
 {
+	const RfFormat *format = &kernels->formats[RF_PRECISION_FP32];
 	size_t width = RF_LANES_UP(cache->head_size);
 
-	for (size_t column = 0; column < cache->head_size; column += kernels->panel)
-		for (size_t key = 0; key < tokens; key += kernels->k_block)
+	for (size_t column = 0; column < cache->head_size; column += format->panel)
+		for (size_t key = 0; key < tokens; key += format->k_block)
 		{
 			RfTile tile = {
 				.rows = 1,
-				.columns = smaller(kernels->panel, cache->head_size - column),
-				.k = smaller(kernels->k_block, tokens - key),
+				.columns = smaller(format->panel, cache->head_size - column),
+				.k = smaller(format->k_block, tokens - key),
 				.a = weights + key,
-				.lda = tokens,
+				.lda = tokens * sizeof(float),
 				.b = value_rows(cache) + key * width + column,
 				.ldb = width,
 				.c = context + column,
@@ -113,7 +120,7 @@ mix_values(const RfKernels *kernels, const RfHeadCache *cache, size_t tokens, co
 				.accumulate = key > 0,
 			};
 
-			kernels->tile(&tile);
+			format->tile(&tile);
 		}
 }
 

@@ -48,6 +48,33 @@ probe_avx512(RfCpu *cpu, bool present, uint64_t xcr0)
 		cpu->avx512_reason = "this processor has no AVX-512 F, BW, DQ and VL";
 }
 
+#define VNNI_BIT_C (1u << 11)    /* leaf 7, 0 */
+#define AVX_VNNI_BIT_A (1u << 4) /* leaf 7, 1 */
+#define BF16_BIT_A (1u << 5)
+
+/* Extensions, as far as the sets they extend are there. */
+static void
+probe_extensions(RfCpu *cpu)
+{
+	unsigned a;
+	unsigned b;
+	unsigned c;
+	unsigned d;
+
+	if (!__get_cpuid_count(7, 0, &a, &b, &c, &d))
+		return;
+	cpu->avx512_vnni = cpu->avx512 && (c & VNNI_BIT_C) != 0;
+	if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d))
+	{
+		cpu->avx2_vnni = cpu->avx2 && (a & AVX_VNNI_BIT_A) != 0;
+		cpu->avx512_bf16 = cpu->avx512_vnni && (a & BF16_BIT_A) != 0;
+	}
+	/* Zen does a dot product in the time of an FMA, Intel's cores need that of two. */
+	if (__get_cpuid(0, &a, &b, &c, &d))
+		cpu->fast_bf16_dot = cpu->avx512_bf16 && b == signature_AMD_ebx && c == signature_AMD_ecx &&
+							 d == signature_AMD_edx;
+}
+
 static void
 probe_cpu(RfCpu *cpu)
 {
@@ -73,6 +100,7 @@ probe_cpu(RfCpu *cpu)
 	}
 	probe_avx2(cpu, avx2, xcr0);
 	probe_avx512(cpu, avx512, xcr0);
+	probe_extensions(cpu);
 }
 
 #else

@@ -10,6 +10,10 @@ typedef struct RfCpu
 {
 	bool avx2;               /* AVX2 and FMA */
 	bool avx512;             /* AVX-512 F, BW, DQ, VL */
+	bool avx2_vnni;          /* and AVX-VNNI */
+	bool avx512_vnni;        /* and AVX512_VNNI */
+	bool avx512_bf16;        /* and AVX512_VNNI, AVX512_BF16 */
+	bool fast_bf16_dot;      /* as many bf16 dot products as FMAs, so twice the arithmetic */
 	const char *avx2_reason; /* why not, else what is there */
 	const char *avx512_reason;
 } RfCpu;

@@ -25,6 +25,9 @@ extern RfCode rf_linear_apply(const RfEncoder *encoder, const RfLinear *linear, 
 							  Activations from, Activations to, bool accumulate,
 							  RfActivation activation, RfError *err);
 
+/* Bytes that an application to m rows needs for converted rows. */
+extern size_t rf_linear_scratch(const RfEncoder *encoder, const RfLinear *linear, size_t m);
+
 /* Normalizes m rows of width columns, packed or not. */
 extern void rf_norm_apply(const RfEncoder *encoder, const RfNorm *norm, size_t m, size_t width,
 						  Activations rows);

@@ -5,19 +5,30 @@
 
 #include <string.h>
 
+#include "../kernels/convert.h"
+
+static void
+widen(const uint16_t *from, size_t width, float *to)
+{
+	for (size_t i = 0; i < width; i++)
+		to[i] = rf_float_of_bf16(from[i]);
+}
+
 static void
 look_up(const RfModel *model, int32_t input_id, int32_t token_type_id, float *to)
 {
 	const RfLinear *words = &model->word_embeddings;
 	size_t width = words->k;
+	const RfFormat *format = &model->kernels->formats[words->precision];
 	const float *type = model->token_type_embeddings + (size_t) token_type_id * width;
 
 	if (model->word_embeddings_packed)
-		model->kernels->unpack(model->kernels, words->n, width, (size_t) input_id, words->weight,
-							   to);
-	else
+		format->unpack(format, words->n, width, (size_t) input_id, words->weight, to);
+	else if (words->precision == RF_PRECISION_FP32)
 		memcpy(to, (const float *) words->weight + (size_t) input_id * width,
 			   width * sizeof(float));
+	else
+		widen((const uint16_t *) words->weight + (size_t) input_id * width, width, to);
 	for (size_t i = 0; i < width; i++)
 		to[i] += type[i];
 }

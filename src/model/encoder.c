@@ -6,8 +6,9 @@
  * slices, because its intermediate activations are the widest. The residual stream x [tokens,H] is
  * updated in place.
  *
- * Memory: x for all tokens; queries, keys and values [chunk,3H]; intermediate [slice,I]; keys,
- * values and scores of one head. Linear in the tokens of a batch and in the longest row.
+ * Memory: x for all tokens; queries, keys and values [chunk,3H]; intermediate [slice,I]; the rows
+ * of one GEMM in its format, when that is not fp32; keys, values and scores of one head. Linear in
+ * the tokens of a batch and in the longest row.
  */
 #include "compute.h"
 
@@ -66,6 +67,8 @@ release_workspace(RfEncoder *encoder)
 		encoder->memory.release(encoder->memory.context, encoder->workspace);
 	encoder->workspace = NULL;
 	encoder->workspace_size = 0;
+	encoder->converted = NULL;
+	encoder->converted_size = 0;
 }
 
 void
@@ -231,6 +234,24 @@ larger(size_t a, size_t b, size_t *result)
 	return true;
 }
 
+/* Bytes for converted rows of what a layer multiplies: a chunk's hidden states, a slice's inner
+ * ones. */
+static size_t
+converted_bytes(const Forward *forward)
+{
+	const RfEncoder *encoder = forward->encoder;
+	size_t chunk = forward->largest_chunk;
+	size_t hidden;
+	size_t inner;
+
+	if (encoder->model->config->num_hidden_layers == 0)
+		return 0;
+	hidden = rf_linear_scratch(encoder, &encoder->model->layers[0].qkv, chunk);
+	inner =
+		rf_linear_scratch(encoder, &encoder->model->layers[0].output, smaller(chunk, SLICE_TOKENS));
+	return hidden > inner ? hidden : inner;
+}
+
 static RfCode
 lay_out_workspace(Forward *forward, RfError *err)
 {
@@ -243,7 +264,8 @@ lay_out_workspace(Forward *forward, RfError *err)
 	size_t attention;
 	size_t cross;
 	size_t total = 0;
-	size_t at[7];
+	size_t converted = (converted_bytes(forward) + sizeof(float) - 1) / sizeof(float);
+	size_t at[8];
 	float *start = NULL;
 	bool fits;
 
@@ -258,7 +280,8 @@ lay_out_workspace(Forward *forward, RfError *err)
 		   add_array(&total, 1, attention, &at[4]) &&
 		   rf_cross_attention_scratch(model, forward->most_states, &cross) &&
 		   add_array(&total, 1, cross, &at[5]) &&
-		   add_array(&total, 1, forward->longest_row, &at[6]);
+		   add_array(&total, 1, forward->longest_row, &at[6]) &&
+		   add_array(&total, 1, converted, &at[7]);
 	RF_FAIL_IF(!fits, err, RF_LIMIT, "the batch does not fit into memory");
 	RF_TRY(reserve_workspace(forward->encoder, total, &start, err));
 	forward->x = start + at[0];
@@ -268,6 +291,8 @@ lay_out_workspace(Forward *forward, RfError *err)
 	forward->scratch = start + at[4];
 	forward->cross = start + at[5];
 	forward->sees = (uint32_t *) (start + at[6]);
+	forward->encoder->converted = start + at[7];
+	forward->encoder->converted_size = converted * sizeof(float);
 	return rf_rotary_reserve(
 		forward->encoder, count_positions(forward->batch, forward->tokens, forward->longest_past),
 		err);

@@ -10,6 +10,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "../kernels/convert.h"
+
 RfCode
 rf_image_begin(RfImagePlan *plan, void *memory, RfError *err)
 {
@@ -37,9 +39,26 @@ rf_image_begin(RfImagePlan *plan, void *memory, RfError *err)
 	return RF_OK;
 }
 
+/* A row of a table. */
+static void
+put_plain(const RfImagePlan *plan, char *base, const Place *place, uint64_t row, const char *data)
+{
+	uint64_t first = row * place->width;
+
+	if (place->precision == RF_PRECISION_FP32)
+	{
+		rf_tensor_widen(data, place->dtype, place->width, (float *) (base + place->offset) + first);
+		return;
+	}
+	rf_tensor_widen(data, place->dtype, place->width, plan->row);
+	for (uint64_t i = 0; i < place->width; i++)
+		((uint16_t *) (base + place->offset))[first + i] = rf_bf16_of_float(plan->row[i]);
+}
+
 static void
 put_row(const RfImagePlan *plan, char *base, const Place *place, uint64_t row, const char *data)
 {
+	const RfFormat *format = &plan->kernels->formats[place->precision];
 	uint64_t target = place->first + row;
 
 	switch (place->kind)
@@ -48,12 +67,10 @@ put_row(const RfImagePlan *plan, char *base, const Place *place, uint64_t row, c
 			break;
 		case PLACE_PACKED:
 			rf_tensor_widen(data, place->dtype, place->width, plan->row);
-			plan->kernels->pack(plan->kernels, place->n, place->width, target, plan->row,
-								base + place->offset);
+			format->pack(format, place->n, place->width, target, plan->row, base + place->offset);
 			break;
 		case PLACE_ROWS:
-			rf_tensor_widen(data, place->dtype, place->width,
-							(float *) (base + place->offset) + target * place->width);
+			put_plain(plan, base, place, target, data);
 			break;
 	}
 }

@@ -1,9 +1,9 @@
 /*
  * image_layout.h - the bytes of an image.
  *
- * A header, the layer table, labels, tokenizer, rotary table and weights, each part aligned to RF_ALIGNMENT. All
- * references are offsets from the start of the image; 0 stands for "absent", since the header lies
- * there. The magic number is written last: without it a block is no image.
+ * A header, the layer table, labels, tokenizer, rotary table and weights, each part aligned to
+ * RF_ALIGNMENT. All references are offsets from the start of the image; 0 stands for "absent",
+ * since the header lies there. The magic number is written last: without it a block is no image.
  */
 #ifndef RF_IMAGE_LAYOUT_H
 #define RF_IMAGE_LAYOUT_H
@@ -11,9 +11,16 @@
 #include "rf/image.h"
 
 #define IMAGE_MAGIC UINT64_C(0x314547414d494652) /* "RFIMAGE1" */
-#define IMAGE_VERSION 1
+#define IMAGE_VERSION 2
 #define IMAGE_KERNELS_SIZE 16
 #define IMAGE_ROTARY_POSITIONS ((uint64_t) 512)
+
+/* Bytes of a number in a table that is read by rows. */
+static inline size_t
+rf_table_element(uint64_t precision)
+{
+	return precision == RF_PRECISION_FP32 ? sizeof(float) : sizeof(uint16_t);
+}
 
 typedef struct ImageLinear
 {
@@ -21,6 +28,7 @@ typedef struct ImageLinear
 	uint64_t bias;
 	uint64_t n;
 	uint64_t k;
+	uint64_t precision; /* RfPrecision of the weight */
 } ImageLinear;
 
 typedef struct ImageNorm
@@ -62,7 +70,7 @@ typedef struct ImageHeader
 	uint64_t rotary; /* [rotary_positions,D], see rotary.c */
 	uint64_t rotary_positions;
 	ImageLinear word_embeddings;
-	ImageLinear token_type_embeddings; /* plain rows */
+	ImageLinear token_type_embeddings; /* plain rows, fp32 */
 	ImageNorm embedding_norm;
 	ImageLinear embeddings_project;
 	ImageLinear pooler;

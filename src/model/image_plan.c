@@ -13,21 +13,6 @@
 #include "../kernels/dispatch.h"
 #include "parameter_places.h"
 
-const char *
-rf_precision_name(RfPrecision precision)
-{
-	switch (precision)
-	{
-		case RF_PRECISION_FP32:
-			return "fp32";
-		case RF_PRECISION_BF16:
-			return "bf16";
-		case RF_PRECISION_INT8:
-			return "int8";
-	}
-	return "unknown";
-}
-
 static bool
 is_language_model(const RfConfig *config)
 {
@@ -102,7 +87,8 @@ reserve_linear(RfImagePlan *plan, ImageLinear *linear, RfError *err)
 {
 	if (linear->weight != 0)
 	{
-		size_t bytes = plan->kernels->weight_size(plan->kernels, linear->n, linear->k);
+		const RfFormat *format = &plan->kernels->formats[linear->precision];
+		size_t bytes = format->weight_size(format, linear->n, linear->k);
 
 		RF_FAIL_IF(bytes == 0, err, RF_LIMIT, "the model does not fit into memory");
 		RF_TRY(reserve_bytes(&plan->header, bytes, &linear->weight, err));
@@ -116,11 +102,12 @@ reserve_linear(RfImagePlan *plan, ImageLinear *linear, RfError *err)
 static RfCode
 reserve_table(RfImagePlan *plan, ImageLinear *table, RfError *err)
 {
-	size_t count;
+	size_t bytes;
 
-	RF_FAIL_IF(!rf_size_mul((size_t) table->n, (size_t) table->k, &count), err, RF_LIMIT,
-			   "the model does not fit into memory");
-	return reserve_floats(&plan->header, count, &table->weight, err);
+	RF_FAIL_IF(!rf_size_mul((size_t) table->n, (size_t) table->k, &bytes) ||
+				   !rf_size_mul(bytes, rf_table_element(table->precision), &bytes),
+			   err, RF_LIMIT, "the model does not fit into memory");
+	return reserve_bytes(&plan->header, bytes, &table->weight, err);
 }
 
 static RfCode
@@ -152,6 +139,33 @@ reserve_layers(RfImagePlan *plan, RfError *err)
 		RF_TRY(reserve_norm(plan, &layer->cross_norm, err));
 	}
 	return RF_OK;
+}
+
+/*
+ * int8 is for the encoder's layers, where nearly all of the work is. What stands before and behind
+ * them, of which single numbers show in the result, is bf16 then. The two token types stay fp32.
+ */
+static void
+choose_precisions(RfImagePlan *plan, RfPrecision precision)
+{
+	ImageHeader *header = &plan->header;
+	RfPrecision outer = precision == RF_PRECISION_INT8 ? RF_PRECISION_BF16 : precision;
+	ImageLinear *outside[] = {&header->word_embeddings, &header->embeddings_project,
+							  &header->pooler,          &header->transform,
+							  &header->decoder,         &header->dense,
+							  &header->classifier,      &header->summary};
+
+	for (size_t i = 0; i < sizeof(outside) / sizeof(outside[0]); i++)
+		outside[i]->precision = outer;
+	for (int32_t i = 0; i < header->config.num_hidden_layers; i++)
+	{
+		ImageLayer *layer = &plan->layers[i];
+
+		layer->qkv.precision = layer->attention_output.precision = precision;
+		layer->intermediate.precision = layer->output.precision = precision;
+		layer->cross_query.precision = layer->cross_key_value.precision = precision;
+		layer->cross_output.precision = precision;
+	}
 }
 
 static RfCode
@@ -204,6 +218,7 @@ place_parameter(RfImagePlan *plan, const RfParameter *parameter, const Field *fi
 	{
 		case FIELD_WEIGHT:
 			place->offset = linear->weight;
+			place->precision = (RfPrecision) linear->precision;
 			if (linear == &header->decoder && header->word_embeddings_packed)
 				place->kind = PLACE_NOWHERE; /* tied: the word embeddings count */
 			else if (linear != &header->token_type_embeddings &&
@@ -303,15 +318,14 @@ default_max_length(const RfSpec *spec)
 
 RfCode
 rf_image_plan(const RfSpec *spec, const RfMatch *match, const RfTensorDesc *stored,
-			  RfPrecision precision, const struct RfKernels *kernels, RfArena *arena,
-			  RfImagePlan **result, RfError *err)
+			  RfPrecision precision, const RfKernels *kernels, RfArena *arena, RfImagePlan **result,
+			  RfError *err)
 {
 	RfImagePlan *plan;
 	ImageHeader *header;
 
 	*result = NULL;
-	RF_FAIL_IF(precision != RF_PRECISION_FP32, err, RF_UNSUPPORTED,
-			   "precision \"%s\" is not supported", rf_precision_name(precision));
+	RF_TRY(rf_kernels_require(kernels, precision, err));
 	RF_FAIL_IF(
 		spec->config.rms_norm && is_language_model(&spec->config) &&
 			spec->config.embedding_size != spec->config.hidden_size,
@@ -331,6 +345,7 @@ rf_image_plan(const RfSpec *spec, const RfMatch *match, const RfTensorDesc *stor
 		spec->config.tie_word_embeddings && is_language_model(&spec->config);
 	strncpy(header->kernels, kernels->name, sizeof(header->kernels) - 1);
 	RF_NEW0(arena, plan->layers, (size_t) spec->config.num_hidden_layers, err);
+	choose_precisions(plan, precision);
 	RF_TRY(reserve_front(plan, arena, err));
 	RF_TRY(place_parameters(plan, stored, arena, err));
 	*result = plan;

@@ -12,13 +12,14 @@ typedef enum PlaceKind
 {
 	PLACE_NOWHERE, /* known, but not computed with */
 	PLACE_PACKED,  /* rows of a packed weight */
-	PLACE_ROWS     /* fp32 as they come */
+	PLACE_ROWS     /* as they come, fp32 or bf16 */
 } PlaceKind;
 
 typedef struct Place
 {
 	PlaceKind kind;
-	RfDtype dtype;       /* as stored */
+	RfDtype dtype; /* as stored */
+	RfPrecision precision;
 	uint64_t rows;       /* of the parameter */
 	uint64_t width;      /* elements of a row */
 	uint64_t offset;     /* of the weight in the image */

@@ -60,17 +60,24 @@ static RfCode
 open_weight(const Opening *opening, const ImageLinear *stored, bool packed, int64_t n, int64_t k,
 			const char *what, RfLinear *linear)
 {
+	const RfFormat *format;
 	size_t bytes;
 
 	if (stored->weight == 0)
 		return RF_OK;
-	if (stored->n != (uint64_t) n || stored->k != (uint64_t) k)
+	if (stored->n != (uint64_t) n || stored->k != (uint64_t) k ||
+		stored->precision >= RF_PRECISIONS)
 		return refuse_image(opening, what);
+	format = &opening->kernels->formats[stored->precision];
 	linear->n = (size_t) n;
 	linear->k = (size_t) k;
+	linear->precision = (RfPrecision) stored->precision;
+	if (format->gemm == NULL)
+		return refuse_image(opening, what);
 	if (packed)
-		bytes = opening->kernels->weight_size(opening->kernels, linear->n, linear->k);
-	else if (!rf_size_mul(linear->n, linear->k * sizeof(float), &bytes))
+		bytes = format->weight_size(format, linear->n, linear->k);
+	else if (!rf_size_mul(linear->n, linear->k, &bytes) ||
+			 !rf_size_mul(bytes, rf_table_element(linear->precision), &bytes))
 		bytes = 0;
 	if (bytes == 0)
 		return refuse_image(opening, what);
@@ -121,7 +128,7 @@ open_header(Opening *opening, RfModel *model)
 		return refuse_image(opening, "size");
 	if (memchr(header->kernels, '\0', sizeof(header->kernels)) == NULL)
 		return refuse_image(opening, "kernels");
-	if (header->precision != RF_PRECISION_FP32)
+	if (header->precision >= RF_PRECISIONS)
 		return refuse_image(opening, "precision");
 	model->config = &header->config;
 	model->precision = (RfPrecision) header->precision;
@@ -129,7 +136,7 @@ open_header(Opening *opening, RfModel *model)
 	model->word_embeddings_packed = header->word_embeddings_packed != 0;
 	RF_TRY(rf_kernels_choose(header->kernels, &model->kernels, opening->err));
 	opening->kernels = model->kernels;
-	return RF_OK;
+	return rf_kernels_require(model->kernels, model->precision, opening->err);
 }
 
 /* Looks at the byte: reading anything but 0 and 1 as a bool is undefined. */
@@ -213,7 +220,8 @@ open_embeddings(const Opening *opening, const ImageHeader *header, RfModel *mode
 					   &model->word_embeddings));
 	RF_TRY(open_weight(opening, &header->token_type_embeddings, false, config->type_vocab_size,
 					   config->embedding_size, "token type embeddings", &types));
-	if (model->word_embeddings.weight == NULL || types.weight == NULL)
+	if (model->word_embeddings.weight == NULL || types.weight == NULL ||
+		types.precision != RF_PRECISION_FP32)
 		return refuse_image(opening, "embeddings");
 	model->token_type_embeddings = types.weight;
 	RF_TRY(open_norm(opening, &header->embedding_norm, config->embedding_size, config->rms_norm,

@@ -73,7 +73,8 @@ put_parameter(GoldenModel *model, RfImagePlan *plan, RfCheckpoint *checkpoint,
 }
 
 static void
-build_image(GoldenModel *model, RfCheckpoint *checkpoint, const char *kernels_name)
+build_image(GoldenModel *model, RfCheckpoint *checkpoint, const char *kernels_name,
+			RfPrecision precision)
 {
 	size_t count = rf_checkpoint_count(checkpoint);
 	RfTensorDesc *tensors = rf_arena_alloc(&model->arena, count, sizeof(*tensors));
@@ -87,8 +88,8 @@ build_image(GoldenModel *model, RfCheckpoint *checkpoint, const char *kernels_na
 	FAIL_UNLESS_OK(rf_spec_match(&model->spec, tensors, count, &model->arena, &match, &err),
 				   model->name, err);
 	FAIL_UNLESS_OK(rf_kernels_choose(kernels_name, &kernels, &err), model->name, err);
-	FAIL_UNLESS_OK(rf_image_plan(&model->spec, &match, tensors, RF_PRECISION_FP32, kernels,
-								 &model->arena, &plan, &err),
+	FAIL_UNLESS_OK(rf_image_plan(&model->spec, &match, tensors, precision, kernels, &model->arena,
+								 &plan, &err),
 				   model->name, err);
 	model->image_size = rf_image_size(plan);
 	model->image = rf_arena_alloc(&model->arena, model->image_size, 1);
@@ -114,6 +115,13 @@ give_words(GoldenModel *model)
 bool
 golden_model_open(GoldenModel *model, const char *name, const char *kernels)
 {
+	return golden_model_open_in(model, name, kernels, RF_PRECISION_FP32);
+}
+
+bool
+golden_model_open_in(GoldenModel *model, const char *name, const char *kernels,
+					 RfPrecision precision)
+{
 	char directory[512];
 	RfAbort never = {NULL, NULL};
 	RfCheckpoint *checkpoint;
@@ -129,7 +137,7 @@ golden_model_open(GoldenModel *model, const char *name, const char *kernels)
 	FAIL_UNLESS_OK(code, name, err);
 	rf_arena_init(&model->arena, rf_memory_malloc);
 	read_spec(model, directory);
-	build_image(model, checkpoint, kernels);
+	build_image(model, checkpoint, kernels, precision);
 	rf_checkpoint_close(checkpoint);
 	FAIL_UNLESS_OK(rf_session_open(model->image, model->image_size, rf_memory_malloc, never,
 								   &model->session, &err),

@@ -28,6 +28,9 @@ typedef struct GoldenModel
 
 /* false when no format of the weights is read; fails the test when loading goes wrong */
 extern bool golden_model_open(GoldenModel *model, const char *name, const char *kernels);
+/* The same in another precision than fp32. */
+extern bool golden_model_open_in(GoldenModel *model, const char *name, const char *kernels,
+								 RfPrecision precision);
 extern void golden_model_close(GoldenModel *model);
 
 /* One record's encoded row, without its padding. */

@@ -189,6 +189,9 @@ for_records_in(const char *folder, RfTask task, RecordCheck check, size_t least)
 	{
 		RecordLoop loop = {.check = check, .folder = folder};
 
+		/* Sets that differ in low precision only are left to test_golden_precision. */
+		if (strchr(status.name, '_') != NULL)
+			continue;
 		for (size_t i = 0; names[i] != NULL && status.available; i++)
 			check_model(&loop, names[i], status.name, task);
 		if (!status.available)

@@ -1,6 +1,7 @@
 /*
  * test_golden_models.c - numbers and texts of every golden model against the reference's, with
- * every kernel set of this machine.
+ * every kernel set of this machine, in fp32: sets that differ from another one in low precision
+ * only (avx2_vnni from avx2) are left to test_golden_precision.
  *
  * Tolerances are those of the goldens' README. Each record is computed from its ids; where the
  * model's tokenizer has what it needs and the record was encoded without arguments, its texts

@@ -34,6 +34,25 @@ with_every_set(void (*check)(const RfKernels *kernels))
 	}
 }
 
+/* The same with each precision that the set has. */
+static inline void
+with_every_format(void (*check)(const RfKernels *kernels, RfPrecision precision))
+{
+	RfKernelsStatus status;
+
+	for (size_t i = 0; rf_kernels_status(i, &status); i++)
+		for (RfPrecision precision = 0; precision < RF_PRECISIONS; precision++)
+		{
+			const RfKernels *kernels;
+			RfError err;
+
+			if (!status.precision[precision])
+				continue;
+			assert_int_equal(rf_kernels_choose(status.name, &kernels, &err), RF_OK);
+			check(kernels, precision);
+		}
+}
+
 /* Uniform in [-1, 1), xorshift64*. */
 static inline float
 next_random(uint64_t *state)

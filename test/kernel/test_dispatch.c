@@ -67,17 +67,54 @@ test_unknown(void **state)
 }
 
 static void
+check_format(const RfFormat *format)
+{
+	if (format->gemm == NULL)
+		return;
+	assert_non_null(format->weight_size);
+	assert_non_null(format->pack);
+	assert_non_null(format->unpack);
+	assert_int_equal(format->panel % RF_LANES, 0);
+	assert_int_equal(format->column_block % RF_LANES, 0);
+	assert_int_equal(format->k_block % format->k_step, 0);
+	assert_true(format->k_block <= RF_MAX_K_BLOCK);
+}
+
+/* All sets have all precisions but blas, which has fp32; the others are refused by name. */
+static void
+check_precisions(const RfKernels *kernels)
+{
+	bool blas = strcmp(rf_kernels_name(kernels), "blas") == 0;
+	RfError err;
+
+	for (RfPrecision precision = 0; precision < RF_PRECISIONS; precision++)
+	{
+		RfCode code = rf_kernels_require(kernels, precision, &err);
+
+		assert_int_equal(code, blas && precision != RF_PRECISION_FP32 ? RF_UNSUPPORTED : RF_OK);
+	}
+	if (blas)
+		assert_string_equal(err.message, "kernel set \"blas\" has no precision \"int8\"");
+	assert_int_equal(rf_kernels_require(kernels, rf_kernels_preferred(kernels), &err), RF_OK);
+}
+
+static void
+test_precisions(void **state)
+{
+	(void) state;
+	with_every_set(check_precisions);
+}
+
+static void
 check_rows(const RfKernels *kernels)
 {
-	assert_non_null(kernels->tile);
-	assert_non_null(kernels->gemm);
 	assert_non_null(kernels->layer_norm);
 	assert_non_null(kernels->rms_norm);
 	assert_non_null(kernels->rotate);
 	assert_non_null(kernels->exponentials);
 	assert_non_null(kernels->scale);
-	assert_int_equal(kernels->panel % RF_LANES, 0);
-	assert_int_equal(kernels->column_block % RF_LANES, 0);
+	for (size_t i = 0; i < RF_PRECISIONS; i++)
+		check_format(&kernels->formats[i]);
 	for (size_t i = 0; i < RF_ACTIVATIONS; i++)
 		assert_non_null(kernels->activate[i]);
 }
@@ -93,10 +130,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_automatic),
-		cmocka_unit_test(test_named),
-		cmocka_unit_test(test_unknown),
-		cmocka_unit_test(test_tables_are_full),
+		cmocka_unit_test(test_automatic),  cmocka_unit_test(test_named),
+		cmocka_unit_test(test_unknown),    cmocka_unit_test(test_tables_are_full),
+		cmocka_unit_test(test_precisions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -261,18 +261,18 @@ random_model_values(const RandomModel *model, const char *name)
 	return NULL;
 }
 
-/* The finished image for a kernel set; NULL, with err filled, when that fails. */
+/* The finished image for a kernel set and precision; NULL, with err filled, when that fails. */
 static inline void *
-random_model_image(const RandomModel *model, const char *kernels_name, RfArena *arena, size_t *size,
-				   RfError *err)
+random_model_image_in(const RandomModel *model, const char *kernels_name, RfPrecision precision,
+					  RfArena *arena, size_t *size, RfError *err)
 {
 	const RfKernels *kernels;
 	RfImagePlan *plan;
 	void *image;
 
 	if (rf_kernels_choose(kernels_name, &kernels, err) != RF_OK ||
-		rf_image_plan(&model->spec, &model->match, model->stored, RF_PRECISION_FP32, kernels, arena,
-					  &plan, err) != RF_OK)
+		rf_image_plan(&model->spec, &model->match, model->stored, precision, kernels, arena, &plan,
+					  err) != RF_OK)
 		return NULL;
 	*size = rf_image_size(plan);
 	image = rf_arena_alloc(arena, *size, 1);
@@ -288,6 +288,13 @@ random_model_image(const RandomModel *model, const char *kernels_name, RfArena *
 			return NULL;
 	}
 	return rf_image_finish(plan, image, err) == RF_OK ? image : NULL;
+}
+
+static inline void *
+random_model_image(const RandomModel *model, const char *kernels_name, RfArena *arena, size_t *size,
+				   RfError *err)
+{
+	return random_model_image_in(model, kernels_name, RF_PRECISION_FP32, arena, size, err);
 }
 
 #endif

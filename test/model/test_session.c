@@ -439,9 +439,11 @@ test_filling_images(void **state)
 	set_up(&fixture, &config, never);
 	random = fixture.random;
 	assert_int_equal(rf_kernels_choose("ref", &kernels, NULL), RF_OK);
-	assert_int_equal(rf_image_plan(&random->spec, &random->match, random->stored, RF_PRECISION_BF16,
-								   kernels, &fixture.arena, &plan, &fixture.err),
+	assert_int_equal(rf_image_plan(&random->spec, &random->match, random->stored,
+								   (RfPrecision) RF_PRECISIONS, kernels, &fixture.arena, &plan,
+								   &fixture.err),
 					 RF_UNSUPPORTED);
+	assert_string_equal(fixture.err.message, "kernel set \"ref\" has no precision \"unknown\"");
 	assert_int_equal(rf_image_plan(&random->spec, &random->match, random->stored, RF_PRECISION_FP32,
 								   kernels, &fixture.arena, &plan, &fixture.err),
 					 RF_OK);

@@ -10,7 +10,7 @@ SELECT count(*) FILTER (WHERE chosen) AS chosen, bool_and(available) FILTER (WHE
 	bool_or(available) FILTER (WHERE kernels = 'ref') AS reference, bool_and(reason <> '') AS reasons
 FROM roformer.cpu_info();
 SET roformer.kernels = 'ref';
-SELECT kernels FROM roformer.cpu_info() WHERE chosen;
+SELECT kernels, precisions FROM roformer.cpu_info() WHERE chosen;
 RESET roformer.kernels;
 
 CREATE TABLE score (kernels text, n int, score real);
@@ -29,7 +29,36 @@ SELECT count(*) FROM score JOIN score AS ref USING (n) WHERE ref.kernels = 'ref'
 SET roformer.kernels = 'abacus';
 \set VERBOSITY default
 
-DROP TABLE score;
+-- every precision of every set: near fp32, not the same; their images are smaller
+CREATE TABLE low_score (kernels text, "precision" text, n int, score real);
+DO $$
+DECLARE
+	name text;
+	format text;
+BEGIN
+	FOR name, format IN SELECT kernels, unnest(precisions) FROM roformer.cpu_info() WHERE available LOOP
+		PERFORM set_config('roformer.kernels', name, true), set_config('roformer.precision', format, true);
+		INSERT INTO low_score SELECT name, format, n, roformer.classify_score('cpu_spam', repeat('free prize call now ', n), 'spam') FROM generate_series(0, 20) AS n;
+	END LOOP;
+END $$;
+SELECT low.precision, count(DISTINCT low.kernels) >= 1 AS sets, max(abs(low.score - ref.score)) < 0.02 AS near, max(abs(low.score - ref.score)) > 0 AS differs
+FROM low_score AS low JOIN score AS ref USING (n) WHERE ref.kernels = 'ref' AND low.precision <> 'fp32' GROUP BY low.precision ORDER BY low.precision;
+SET roformer.kernels = 'ref';
+SET roformer.precision = 'fp32';
+SELECT roformer.prewarm('cpu_spam') AS fp32_bytes \gset
+SET roformer.precision = 'bf16';
+SELECT roformer.prewarm('cpu_spam') AS bf16_bytes \gset
+SET roformer.precision = 'int8';
+SELECT roformer.prewarm('cpu_spam') AS int8_bytes \gset
+SELECT :bf16_bytes < 0.6 * :fp32_bytes AS bf16_is_half, :int8_bytes < :bf16_bytes AS int8_is_less;
+
+-- OpenBLAS has fp32 only
+SET roformer.kernels = 'blas';
+SELECT roformer.classify('cpu_spam', 'hello');
+RESET roformer.kernels;
+RESET roformer.precision;
+
+DROP TABLE score, low_score;
 \o /dev/null
 SELECT roformer.drop_model('cpu_spam');
 \o

@@ -10,7 +10,15 @@
 #define RF_TILE_ROWS_AVX2 6
 #define RF_TILE_COLUMNS_AVX2 16
 
+/* Rows of a that stay in the second-level cache while panels pass. */
+#define RF_ROW_BLOCK_AVX2 96
+
 extern void rf_tile_fp32_avx2(const RfTile *tile);
+extern void rf_tile_bf16_avx2(const RfTile *tile);
+extern void rf_tile_int8_avx2(const RfTile *tile);
+extern void rf_tile_int8_vnni_avx2(const RfTile *tile);
+extern void rf_fill_formats_avx2(RfFormat *formats);
+extern void rf_fill_vnni_avx2(RfFormat *formats);
 extern void rf_fill_rows_avx2(RfKernels *kernels);
 
 #endif

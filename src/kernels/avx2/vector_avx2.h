@@ -7,8 +7,11 @@
 
 #include <immintrin.h>
 #include <stddef.h>
+#include <stdint.h>
 
+#ifndef VEC_TARGET
 #define VEC_TARGET __attribute__((target("avx2,fma")))
+#endif
 #define VEC_INLINE VEC_TARGET static inline __attribute__((always_inline))
 #define VEC_LANES ((size_t) 8)
 
@@ -146,6 +149,31 @@ vec_scale_by_power(Vec x, Vec n)
 
 	return _mm256_mul_ps(_mm256_mul_ps(x, vec_power(half)),
 						 vec_power(_mm256_sub_epi32(whole, half)));
+}
+
+/* Rounded to the upper 16 bits, ties to even; what is no number stays none. */
+VEC_INLINE Vec
+vec_round_bf16(Vec x)
+{
+	__m256i bits = _mm256_castps_si256(x);
+	__m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+	__m256i rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7FFF)));
+	__m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+	Vec value = _mm256_blendv_ps(_mm256_castsi256_ps(rounded), _mm256_castsi256_ps(quiet),
+								 _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+
+	return _mm256_and_ps(value, _mm256_castsi256_ps(_mm256_set1_epi32((int) 0xFFFF0000u)));
+}
+
+/* x: whole numbers in 0 .. 255 */
+VEC_INLINE void
+vec_store_bytes(uint8_t *p, Vec x)
+{
+	__m256i numbers = _mm256_cvtps_epi32(x);
+	__m128i shorts =
+		_mm_packus_epi32(_mm256_castsi256_si128(numbers), _mm256_extracti128_si256(numbers, 1));
+
+	_mm_storel_epi64((__m128i *) p, _mm_packus_epi16(shorts, shorts));
 }
 
 VEC_INLINE float

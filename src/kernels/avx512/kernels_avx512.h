@@ -10,7 +10,17 @@
 #define RF_TILE_ROWS_AVX512 6
 #define RF_TILE_COLUMNS_AVX512 64
 
+/* Rows of a that stay in the second-level cache while panels pass. */
+#define RF_ROW_BLOCK_AVX512 256
+
 extern void rf_tile_fp32_avx512(const RfTile *tile);
+extern void rf_tile_bf16_avx512(const RfTile *tile);
+extern void rf_tile_bf16_dot_avx512(const RfTile *tile);
+extern void rf_tile_int8_avx512(const RfTile *tile);
+extern void rf_tile_int8_vnni_avx512(const RfTile *tile);
+extern void rf_fill_formats_avx512(RfFormat *formats);
+extern void rf_fill_vnni_avx512(RfFormat *formats);
+extern void rf_fill_bf16_avx512(RfFormat *formats);
 extern void rf_fill_rows_avx512(RfKernels *kernels);
 
 #endif

@@ -8,7 +8,77 @@
 #include "vector_avx512.h"
 
 #include "../vector/activations_vector.h"
+#include "../vector/convert_vector.h"
 #include "../vector/rows_vector.h"
+
+/* The upper 16 bits of each lane. */
+VEC_INLINE void
+vec_store_upper(uint16_t *p, Vec x)
+{
+	__m512i upper = _mm512_srli_epi32(_mm512_castps_si512(x), 16);
+
+	_mm256_storeu_si256((__m256i *) p, _mm512_cvtepi32_epi16(upper));
+}
+
+/* row_term 2 */
+VEC_TARGET static void
+convert_bf16(const RfFormat *format, const float *values, size_t k, void *row)
+{
+	uint16_t *to = row;
+	size_t i = 0;
+
+	for (; i + VEC_LANES <= k; i += VEC_LANES)
+		vec_store_upper(to + i, vec_round_bf16(vec_load(values + i)));
+	for (; i < k; i++)
+		to[i] = rf_bf16_of_float(values[i]);
+	for (; i < padded_depth(format, k); i++)
+		to[i] = 0;
+}
+
+/* Tiles without instructions for dot products: rows of fp32 and 16-bit numbers. */
+void
+rf_fill_formats_avx512(RfFormat *formats)
+{
+	RfFormat *bf16 = &formats[RF_PRECISION_BF16];
+	RfFormat *int8 = &formats[RF_PRECISION_INT8];
+
+	for (size_t i = 0; i < RF_PRECISIONS; i++)
+	{
+		formats[i].tile_rows = RF_TILE_ROWS_AVX512;
+		formats[i].panel = formats[i].column_block = RF_TILE_COLUMNS_AVX512;
+		formats[i].row_block = RF_ROW_BLOCK_AVX512;
+	}
+	formats[RF_PRECISION_FP32].tile = rf_tile_fp32_avx512;
+	bf16->tile = rf_tile_bf16_avx512;
+	bf16->convert = convert_bf16_wide;
+	int8->tile = rf_tile_int8_avx512;
+	int8->convert = convert_int8_wide;
+	int8->k_step = 2;
+	int8->row_term = sizeof(int16_t);
+}
+
+/* Dot products of four bytes. */
+void
+rf_fill_vnni_avx512(RfFormat *formats)
+{
+	RfFormat *int8 = &formats[RF_PRECISION_INT8];
+
+	int8->tile = rf_tile_int8_vnni_avx512;
+	int8->convert = convert_int8;
+	int8->k_step = 4;
+	int8->row_term = sizeof(uint8_t);
+}
+
+/* Dot products of pairs. */
+void
+rf_fill_bf16_avx512(RfFormat *formats)
+{
+	RfFormat *bf16 = &formats[RF_PRECISION_BF16];
+
+	bf16->tile = rf_tile_bf16_dot_avx512;
+	bf16->convert = convert_bf16;
+	bf16->row_term = sizeof(uint16_t);
+}
 
 void
 rf_fill_rows_avx512(RfKernels *kernels)

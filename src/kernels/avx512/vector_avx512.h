@@ -7,6 +7,7 @@
 
 #include <immintrin.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define VEC_TARGET __attribute__((target("avx512f,avx512dq")))
 #define VEC_INLINE VEC_TARGET static inline __attribute__((always_inline))
@@ -133,6 +134,26 @@ VEC_INLINE Vec
 vec_scale_by_power(Vec x, Vec n)
 {
 	return _mm512_scalef_ps(x, n);
+}
+
+/* Rounded to the upper 16 bits, ties to even; what is no number stays none. */
+VEC_INLINE Vec
+vec_round_bf16(Vec x)
+{
+	__m512i bits = _mm512_castps_si512(x);
+	__m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+	__m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF)));
+	__mmask16 nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
+
+	rounded = _mm512_mask_or_epi32(rounded, nan, bits, _mm512_set1_epi32(0x400000));
+	return _mm512_castsi512_ps(_mm512_and_si512(rounded, _mm512_set1_epi32((int) 0xFFFF0000u)));
+}
+
+/* x: whole numbers in 0 .. 255 */
+VEC_INLINE void
+vec_store_bytes(uint8_t *p, Vec x)
+{
+	_mm_storeu_si128((__m128i *) p, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x)));
 }
 
 VEC_INLINE float

@@ -89,26 +89,28 @@ multiply_block(const RfKernels *kernels, const RfGemm *gemm, Call *call)
 {
 	for (call->k = 0; call->k < gemm->k; call->k += CALL_K)
 	{
-		const float *a = gemm->a + call->row * gemm->lda + call->k;
+		size_t lda = gemm->lda / sizeof(float);
+		const float *a = (const float *) gemm->a + call->row * lda + call->k;
 		const float *w = (const float *) gemm->weight + call->column * gemm->k + call->k;
 		float *c = gemm->c + call->row * gemm->ldc + call->column;
 		bool fresh = call->k == 0 && !gemm->accumulate;
 
 		call->depth = smaller(CALL_K, gemm->k - call->k);
 		if (call->rows == (size_t) rf_blas_rows())
-			multiply(call, a, gemm->lda, w, gemm->k, c, gemm->ldc, fresh);
+			multiply(call, a, lda, w, gemm->k, c, gemm->ldc, fresh);
 		else
-			multiply_padded(call, a, gemm->lda, w, gemm->k, c, gemm->ldc, fresh);
+			multiply_padded(call, a, lda, w, gemm->k, c, gemm->ldc, fresh);
 	}
 	finish_rows(kernels, gemm, call);
 }
 
 void
-rf_gemm_fp32_blas(const RfKernels *kernels, const RfGemm *gemm)
+rf_gemm_fp32_blas(const RfKernels *kernels, const RfFormat *format, const RfGemm *gemm)
 {
 	size_t rows = (size_t) rf_blas_rows();
 	Call call;
 
+	(void) format;
 	for (call.column = 0; call.column < gemm->n; call.column += RF_BLAS_COLUMNS)
 	{
 		call.columns = smaller(RF_BLAS_COLUMNS, gemm->n - call.column);
@@ -122,11 +124,11 @@ rf_gemm_fp32_blas(const RfKernels *kernels, const RfGemm *gemm)
 
 /* Weights as PyTorch has them: row after row. */
 size_t
-rf_weight_size_blas(const RfKernels *kernels, size_t n, size_t k)
+rf_weight_size_blas(const RfFormat *format, size_t n, size_t k)
 {
 	size_t size;
 
-	(void) kernels;
+	(void) format;
 	if (n > INT32_MAX || k > INT32_MAX || !rf_size_mul(n, k, &size) ||
 		!rf_size_mul(size, sizeof(float), &size))
 		return 0;
@@ -134,19 +136,19 @@ rf_weight_size_blas(const RfKernels *kernels, size_t n, size_t k)
 }
 
 void
-rf_pack_fp32_blas(const RfKernels *kernels, size_t n, size_t k, size_t row, const float *values,
+rf_pack_fp32_blas(const RfFormat *format, size_t n, size_t k, size_t row, const float *values,
 				  void *weight)
 {
-	(void) kernels;
+	(void) format;
 	(void) n;
 	memcpy((float *) weight + row * k, values, k * sizeof(float));
 }
 
 void
-rf_unpack_fp32_blas(const RfKernels *kernels, size_t n, size_t k, size_t row, const void *weight,
+rf_unpack_fp32_blas(const RfFormat *format, size_t n, size_t k, size_t row, const void *weight,
 					float *values)
 {
-	(void) kernels;
+	(void) format;
 	(void) n;
 	memcpy(values, (const float *) weight + row * k, k * sizeof(float));
 }

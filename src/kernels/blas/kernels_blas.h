@@ -10,11 +10,11 @@
 /* Columns of a call. */
 #define RF_BLAS_COLUMNS ((size_t) 256)
 
-extern void rf_gemm_fp32_blas(const RfKernels *kernels, const RfGemm *gemm);
-extern size_t rf_weight_size_blas(const RfKernels *kernels, size_t n, size_t k);
-extern void rf_pack_fp32_blas(const RfKernels *kernels, size_t n, size_t k, size_t row,
+extern void rf_gemm_fp32_blas(const RfKernels *kernels, const RfFormat *format, const RfGemm *gemm);
+extern size_t rf_weight_size_blas(const RfFormat *format, size_t n, size_t k);
+extern void rf_pack_fp32_blas(const RfFormat *format, size_t n, size_t k, size_t row,
 							  const float *values, void *weight);
-extern void rf_unpack_fp32_blas(const RfKernels *kernels, size_t n, size_t k, size_t row,
+extern void rf_unpack_fp32_blas(const RfFormat *format, size_t n, size_t k, size_t row,
 								const void *weight, float *values);
 
 #endif

@@ -7,6 +7,12 @@
 #include "../dispatch.h"
 
 extern void rf_tile_fp32_ref(const RfTile *tile);
+extern void rf_tile_bf16_ref(const RfTile *tile);
+extern void rf_tile_int8_ref(const RfTile *tile);
+
+extern void rf_convert_bf16_ref(const RfFormat *format, const float *values, size_t k, void *row);
+extern void rf_convert_int8_ref(const RfFormat *format, const float *values, size_t k, void *row);
+extern void rf_fill_formats_ref(RfFormat *formats);
 
 extern void rf_layer_norm_fp32_ref(float *x, size_t n, const float *weight, const float *bias,
 								   float eps);

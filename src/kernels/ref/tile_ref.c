@@ -1,17 +1,20 @@
 /*
- * tile_ref.c - the GEMM's tile in portable C.
+ * tile_ref.c - the GEMM's tile in portable C, in each precision.
  *
  * Sums of RF_LANES columns at a time in a small array, which compilers keep in whatever vector
  * registers the target has.
  */
+#include "../convert.h"
 #include "../dispatch.h"
 #include "kernels_ref.h"
 
+typedef void (*MultiplyLanes)(const RfTile *tile, const char *a, size_t column, float *sums);
+
 static void
-multiply_lanes(const RfTile *tile, size_t row, size_t column, float *sums)
+multiply_fp32(const RfTile *tile, const char *row, size_t column, float *sums)
 {
-	const float *a = tile->a + row * tile->lda;
-	const float *b = tile->b + column;
+	const float *a = (const float *) row;
+	const float *b = (const float *) tile->b + column;
 
 	for (size_t j = 0; j < RF_LANES; j++)
 		sums[j] = 0;
@@ -20,8 +23,46 @@ multiply_lanes(const RfTile *tile, size_t row, size_t column, float *sums)
 			sums[j] += a[k] * b[k * tile->ldb + j];
 }
 
-void
-rf_tile_fp32_ref(const RfTile *tile)
+/* Pairs of terms in b, single ones widened to fp32 in a. */
+static void
+multiply_bf16(const RfTile *tile, const char *row, size_t column, float *sums)
+{
+	const float *a = (const float *) row;
+	const uint16_t *b = (const uint16_t *) tile->b + 2 * column;
+
+	for (size_t j = 0; j < RF_LANES; j++)
+		sums[j] = 0;
+	for (size_t k = 0; k < tile->k; k += 2, b += 2 * tile->ldb)
+	{
+		for (size_t j = 0; j < RF_LANES; j++)
+			sums[j] += a[k] * rf_float_of_bf16(b[2 * j]);
+		for (size_t j = 0; j < RF_LANES; j++)
+			sums[j] += a[k + 1] * rf_float_of_bf16(b[2 * j + 1]);
+	}
+}
+
+/* Four terms of each column side by side. */
+static void
+multiply_int8(const RfTile *tile, const char *row, size_t column, float *sums)
+{
+	const uint8_t *a = (const uint8_t *) row + sizeof(RfRowHead);
+	const float *scales = (const float *) tile->b;
+	const int8_t *b = (const int8_t *) (scales + 2 * tile->ldb) + 4 * column;
+	int32_t products[RF_LANES] = {0};
+	RfRowHead head;
+
+	memcpy(&head, row, sizeof(head));
+	scales += column;
+	for (size_t k = 0; k < tile->k; k += 4, b += 4 * tile->ldb)
+		for (size_t j = 0; j < RF_LANES; j++)
+			for (size_t i = 0; i < 4; i++)
+				products[j] += a[k + i] * b[4 * j + i];
+	for (size_t j = 0; j < RF_LANES; j++)
+		sums[j] = (float) products[j] * (head.scale * scales[j]) + head.low * scales[tile->ldb + j];
+}
+
+static void
+run_tile(const RfTile *tile, MultiplyLanes multiply)
 {
 	float sums[RF_LANES];
 
@@ -30,7 +71,7 @@ rf_tile_fp32_ref(const RfTile *tile)
 		{
 			float *c = tile->c + row * tile->ldc + column;
 
-			multiply_lanes(tile, row, column, sums);
+			multiply(tile, (const char *) tile->a + row * tile->lda, column, sums);
 			for (size_t j = 0; j < RF_LANES && column + j < tile->columns; j++)
 			{
 				float value = tile->accumulate ? c[j] + sums[j] : sums[j];
@@ -38,4 +79,22 @@ rf_tile_fp32_ref(const RfTile *tile)
 				c[j] = tile->bias == NULL ? value : value + tile->bias[column + j];
 			}
 		}
+}
+
+void
+rf_tile_fp32_ref(const RfTile *tile)
+{
+	run_tile(tile, multiply_fp32);
+}
+
+void
+rf_tile_bf16_ref(const RfTile *tile)
+{
+	run_tile(tile, multiply_bf16);
+}
+
+void
+rf_tile_int8_ref(const RfTile *tile)
+{
+	run_tile(tile, multiply_int8);
 }

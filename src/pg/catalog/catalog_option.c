@@ -65,7 +65,7 @@ parse_precision(const char *value, RoformerModelOptions *options)
 {
 	options->precision = roformer_settings_find_precision(value);
 	if (options->precision < 0)
-		report_value("precision", value, "It must be auto or fp32.");
+		report_value("precision", value, "It must be auto, fp32, bf16 or int8.");
 }
 
 static void

@@ -40,6 +40,10 @@ roformer_options_precision(const RoformerModel *model)
 		case ROFORMER_PRECISION_AUTO:
 		case ROFORMER_PRECISION_FP32:
 			return RF_PRECISION_FP32;
+		case ROFORMER_PRECISION_BF16:
+			return RF_PRECISION_BF16;
+		case ROFORMER_PRECISION_INT8:
+			return RF_PRECISION_INT8;
 	}
 	elog(ERROR, "unrecognized precision setting: %d", precision);
 }

@@ -25,6 +25,8 @@ char *roformer_prewarm_models;
 static const struct config_enum_entry precision_values[] = {
 	{"auto", ROFORMER_PRECISION_AUTO, false},
 	{"fp32", ROFORMER_PRECISION_FP32, false},
+	{"bf16", ROFORMER_PRECISION_BF16, false},
+	{"int8", ROFORMER_PRECISION_INT8, false},
 	{NULL, 0, false},
 };
 
