@@ -15,7 +15,7 @@ my $first_server_floor = 6;
 
 # Public headers whose name is not that of their module.
 my %header_module = (
-	'rf/status.h' => 'base', 'rf/memory.h' => 'base', 'rf/utf8.h' => 'base', 'rf/json.h' => 'base',
+	'rf/status.h' => 'base', 'rf/memory.h' => 'base', 'rf/utf8.h' => 'base', 'rf/json.h' => 'base', 'rf/checksum.h' => 'base',
 	'rf/spec.h' => 'model', 'rf/content.h' => 'model', 'rf/digest.h' => 'model', 'rf/image.h' => 'model', 'pg/compat.h' => 'pg/support');
 
 # The client program stands on the engine as the server does, and knows nothing of the server.

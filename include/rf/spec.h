@@ -106,6 +106,7 @@ typedef struct RfFileRule
 	const char *name; /* "config.json", "1_Pooling/config.json", ... */
 	bool required;
 	size_t limit; /* bytes */
+	const char *instead_of; /* that file, which stands before it, does as well: then it is not read */
 } RfFileRule;
 
 extern const RfFileRule rf_model_files[];
@@ -126,6 +127,8 @@ typedef struct RfSpec
 	const char *const *labels; /* [C] UTF-8; "LABEL_0", ... where the file names none */
 	RfTokenizerOptions tokenizer;
 	RfFile vocab; /* vocab.txt, not copied: the caller keeps the files */
+	bool infer_task; /* set for bert_config.json: rf_spec_match sets architecture and task ... */
+	bool infer_norm; /* ... and whether it is a RoFormer-V2 */
 } RfSpec;
 
 /*
@@ -161,7 +164,8 @@ typedef struct RfMatch
 
 /*
  * Assigns tensors (sorted or not) to the parameters the spec calls for, by the naming rules of
- * checkpoints (prefix "roformer." present or not, gamma/beta, tied decoder). Sets has_pooler.
+ * checkpoints (prefix "roformer." present or not, gamma/beta, tied decoder). Sets has_pooler, and
+ * architecture, task, norms and biases where bert_config.json leaves them to the tensors.
  * RF_CORRUPT when any is missing or misshapen or has a type that is no weight; the detail lists
  * missing, misshapen and unexpected ones.
  */

@@ -26,7 +26,7 @@ static const Format formats[] = {
 	{"pytorch_model.bin.index.json", &rf_torch_index_reader},
 	{"tf_model.h5", NULL},
 	{"flax_model.msgpack", NULL},
-	{"bert_model.ckpt.index", NULL},
+	{"bert_model.ckpt.index", &rf_bundle_reader},
 };
 
 #define FORMAT_COUNT (sizeof(formats) / sizeof(formats[0]))
@@ -58,8 +58,9 @@ report_no_reader(const Search *search, const char *file_name, RfError *err)
 {
 	rf_error_set(err, RF_UNSUPPORTED, "weights in \"%s\" are in a format that is not read here",
 				 file_name);
-	rf_error_detail(err, "Directory \"%s\" has no weights in safetensors or PyTorch format.",
-					search->directory);
+	rf_error_detail(
+		err, "Directory \"%s\" has no weights in safetensors, PyTorch or TensorFlow 1 format.",
+		search->directory);
 	rf_error_hint(err, "Load the model with the client program roformer_import, or save it in "
 					   "safetensors format.");
 	return RF_UNSUPPORTED;

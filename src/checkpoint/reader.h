@@ -35,5 +35,6 @@ extern const RfReader rf_safetensors_reader;
 extern const RfReader rf_safetensors_index_reader;
 extern const RfReader rf_torch_reader;
 extern const RfReader rf_torch_index_reader;
+extern const RfReader rf_bundle_reader;
 
 #endif

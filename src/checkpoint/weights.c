@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rf/checksum.h"
+
 /* Bytes of a run read at once. */
 #define BOUNCE_SIZE ((size_t) 16 * 1024)
 
@@ -37,6 +39,52 @@ int
 rf_weights_compare(const void *a, const void *b)
 {
 	return strcmp(((const RfWeightEntry *) a)->desc.name, ((const RfWeightEntry *) b)->desc.name);
+}
+
+RfCode
+rf_weights_sort(const char *file, RfWeightEntry *entries, size_t count, RfError *err)
+{
+	if (count > 0)
+		qsort(entries, count, sizeof(*entries), rf_weights_compare);
+	for (size_t i = 1; i < count; i++)
+	{
+		if (rf_weights_compare(&entries[i - 1], &entries[i]) != 0)
+			continue;
+		rf_error_set(err, RF_CORRUPT, "tensor \"%s\" is in file \"%s\" twice", entries[i].desc.name,
+					 file);
+		rf_error_origin(err, file, RF_NO_OFFSET);
+		return RF_CORRUPT;
+	}
+	return RF_OK;
+}
+
+RfCode
+rf_weights_lay_out(RfWeightEntry *entry, RfArena *arena, bool transposed, RfError *err)
+{
+	RfTensorDesc *desc = &entry->desc;
+	uint64_t *strides;
+	size_t bytes;
+
+	if (transposed && desc->rank == 2)
+	{
+		uint64_t rows = desc->shape[0];
+
+		RF_NEW(arena, strides, 2, err);
+		desc->shape[0] = desc->shape[1];
+		desc->shape[1] = rows;
+		strides[0] = 1;
+		strides[1] = desc->shape[0];
+		entry->place.strides = strides;
+	}
+	RF_TRY(rf_tensor_bytes(desc, &bytes, err));
+	entry->place.row_size = bytes == 0 ? 0 : bytes / (size_t) rf_tensor_rows(desc);
+	return RF_OK;
+}
+
+uint64_t
+rf_weights_bytes(const RfWeightEntry *entry)
+{
+	return entry->place.row_size == 0 ? 0 : entry->place.row_size * rf_tensor_rows(&entry->desc);
 }
 
 RfCode
@@ -68,7 +116,7 @@ rf_weights_open_single(RfCheckpoint *checkpoint, int directory, const char *name
 	RF_TRY(rf_directory_open_file(directory, name, &checkpoint->files[0], err));
 	checkpoint->file_count = 1;
 	RF_TRY(read_header(checkpoint, 0, &entries, &count, err));
-	qsort(entries, count, sizeof(*entries), rf_weights_compare);
+	RF_TRY(rf_weights_sort(name, entries, count, err));
 	return rf_weights_publish(checkpoint, entries, count, err);
 }
 
@@ -143,7 +191,8 @@ plan_axes(const RfTensorDesc *desc, const uint64_t *strides, uint64_t rows, Axis
 
 	for (int i = desc->rank - 1; i >= 0; i--)
 	{
-		axes[i] = (Axis){.size = i == 0 ? rows : desc->shape[i], .from = strides[i] * size, .to = to};
+		axes[i] =
+			(Axis){.size = i == 0 ? rows : desc->shape[i], .from = strides[i] * size, .to = to};
 		to *= (size_t) axes[i].size;
 		if (axes[i].size > 1 && (axes[run].size <= 1 || axes[i].from < axes[run].from))
 			run = i;
@@ -167,15 +216,42 @@ gather(const RfOpenFile *file, const RfTensorDesc *desc, const RfWeightPlace *pl
 	return RF_OK;
 }
 
+static RfCode
+verify(const RfOpenFile *file, const RfTensorDesc *desc, RfWeightPlace *place, RfError *err)
+{
+	char bounce[BOUNCE_SIZE];
+	uint64_t size = place->row_size * rf_tensor_rows(desc);
+	uint32_t checksum = 0;
+
+	for (uint64_t done = 0; done < size; done += sizeof(bounce))
+	{
+		size_t part = size - done < sizeof(bounce) ? (size_t) (size - done) : sizeof(bounce);
+
+		RF_TRY(rf_open_file_read(file, place->offset + done, part, bounce, err));
+		checksum = rf_crc32c(checksum, bounce, part);
+	}
+	if (checksum != place->checksum)
+	{
+		rf_error_set(err, RF_CORRUPT, "tensor \"%s\" in file \"%s\" has a wrong checksum",
+					 desc->name, file->name);
+		rf_error_origin(err, file->name, place->offset);
+		return RF_CORRUPT;
+	}
+	place->has_checksum = false;
+	return RF_OK;
+}
+
 RfCode
 rf_weights_read(RfCheckpoint *checkpoint, size_t index, uint64_t first, uint64_t rows, void *buffer,
 				RfError *err)
 {
-	const RfWeightPlace *place = &((const RfWeightPlace *) checkpoint->places)[index];
+	RfWeightPlace *place = &((RfWeightPlace *) checkpoint->places)[index];
 	const RfOpenFile *file = &checkpoint->files[place->file];
 
 	if (place->row_size == 0)
 		return RF_OK;
+	if (place->has_checksum)
+		RF_TRY(verify(file, &checkpoint->tensors[index], place, err));
 	if (place->strides != NULL)
 		return gather(file, &checkpoint->tensors[index], place, first, rows, buffer, err);
 	return rf_open_file_read(file, place->offset + first * place->row_size,

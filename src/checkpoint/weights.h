@@ -13,6 +13,8 @@ typedef struct RfWeightPlace
 	uint64_t offset;         /* of the first element, in the file */
 	size_t row_size;         /* bytes of a row */
 	const uint64_t *strides; /* [rank] in elements; NULL when the data are contiguous */
+	uint32_t checksum;       /* CRC-32C of the data, which have no gaps */
+	bool has_checksum;       /* that is still to be compared */
 } RfWeightPlace;
 
 typedef struct RfWeightEntry
@@ -31,8 +33,22 @@ typedef RfCode (*RfWeightsHeader)(RfCheckpoint *checkpoint, size_t file, RfWeigh
 /* Names have 1 to RF_MAX_TENSOR_NAME bytes without control characters; the error has no origin. */
 extern RfCode rf_weights_check_name(const char *file, const char *name, RfError *err);
 
+/*
+ * Completes an entry whose data lie without gaps at place.offset: sets row_size. If the data are
+ * those of the transposed matrix, desc's shape is the file's and is exchanged; anything but a
+ * matrix is left as it is.
+ */
+extern RfCode rf_weights_lay_out(RfWeightEntry *entry, RfArena *arena, bool transposed,
+								 RfError *err);
+
+/* Bytes of an entry's data. */
+extern uint64_t rf_weights_bytes(const RfWeightEntry *entry);
+
 /* By name (byte order), for qsort. */
 extern int rf_weights_compare(const void *a, const void *b);
+
+/* Sorts entries by name; RF_CORRUPT when a name is there twice. */
+extern RfCode rf_weights_sort(const char *file, RfWeightEntry *entries, size_t count, RfError *err);
 
 /* Makes entries, sorted by name, the checkpoint's tensors. */
 extern RfCode rf_weights_publish(RfCheckpoint *checkpoint, const RfWeightEntry *entries,

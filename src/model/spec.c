@@ -19,10 +19,14 @@
  * of some 100,000 classes. All stay far below the 1 GB that a value in the server can have.
  */
 const RfFileRule rf_model_files[] = {
-	{RF_CONFIG_FILE, true, 16 * MEGABYTE},           {"vocab.txt", true, 256 * MEGABYTE},
-	{"tokenizer_config.json", false, 16 * MEGABYTE}, {"special_tokens_map.json", false, MEGABYTE},
-	{"added_tokens.json", false, 16 * MEGABYTE},     {"modules.json", false, MEGABYTE},
-	{"1_Pooling/config.json", false, MEGABYTE},
+	{RF_CONFIG_FILE, false, 16 * MEGABYTE, NULL},
+	{RF_ORIGINAL_CONFIG_FILE, true, 16 * MEGABYTE, RF_CONFIG_FILE},
+	{"vocab.txt", true, 256 * MEGABYTE, NULL},
+	{"tokenizer_config.json", false, 16 * MEGABYTE, NULL},
+	{"special_tokens_map.json", false, MEGABYTE, NULL},
+	{"added_tokens.json", false, 16 * MEGABYTE, NULL},
+	{"modules.json", false, MEGABYTE, NULL},
+	{"1_Pooling/config.json", false, MEGABYTE, NULL},
 };
 
 const size_t rf_model_files_count = sizeof(rf_model_files) / sizeof(rf_model_files[0]);
@@ -43,6 +47,17 @@ rf_task_name(RfTask task)
 	return names[task];
 }
 
+const RfFile *
+rf_spec_file(const RfFile *files, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+	{
+		if (strcmp(files[i].name, name) == 0)
+			return &files[i];
+	}
+	return NULL;
+}
+
 static int
 compare_files(const void *a, const void *b)
 {
@@ -60,11 +75,17 @@ rf_spec_read_files(const char *directory, RfArena *arena, RfFile **files, size_t
 		const RfFileRule *rule = &rf_model_files[i];
 		char *data;
 		size_t size;
-		RfCode code =
-			rf_directory_read(directory, rule->name, rule->limit, arena, &data, &size, err);
+		RfCode code;
 
+		if (rule->instead_of != NULL && rf_spec_file(*files, *count, rule->instead_of) != NULL)
+			continue;
+		code = rf_directory_read(directory, rule->name, rule->limit, arena, &data, &size, err);
 		if (code == RF_NOT_FOUND && !rule->required)
 			continue;
+		/* What is said to be missing is the usual one. */
+		if (code == RF_NOT_FOUND && rule->instead_of != NULL)
+			code = rf_directory_read(directory, rule->instead_of, rule->limit, arena, &data, &size,
+									 err);
 		RF_TRY(code);
 		(*files)[(*count)++] = (RfFile){rule->name, data, size};
 	}
@@ -72,45 +93,43 @@ rf_spec_read_files(const char *directory, RfArena *arena, RfFile **files, size_t
 	return RF_OK;
 }
 
-const RfFile *
-rf_spec_file(const RfFile *files, size_t count, const char *name)
-{
-	for (size_t i = 0; i < count; i++)
-	{
-		if (strcmp(files[i].name, name) == 0)
-			return &files[i];
-	}
-	return NULL;
-}
-
 static RfCode
 require_files(const RfFile *files, size_t count, RfError *err)
 {
 	for (size_t i = 0; i < rf_model_files_count; i++)
 	{
-		const char *name = rf_model_files[i].name;
+		const RfFileRule *rule = &rf_model_files[i];
+		const char *usual = rule->instead_of == NULL ? rule->name : rule->instead_of;
 
-		RF_FAIL_IF(rf_model_files[i].required && rf_spec_file(files, count, name) == NULL, err,
-				   RF_NOT_FOUND, "model has no file \"%s\"", name);
+		RF_FAIL_IF(rule->required && rf_spec_file(files, count, rule->name) == NULL &&
+					   rf_spec_file(files, count, usual) == NULL,
+				   err, RF_NOT_FOUND, "model has no file \"%s\"", usual);
 	}
 	return RF_OK;
 }
 
 static RfCode
-parse_members(const json_t *root, RfArena *arena, RfSpec *spec, RfError *err)
+parse_members(json_t *root, bool original, RfArena *arena, RfSpec *spec, RfError *err)
 {
-	RF_TRY(rf_spec_parse_config(root, spec, err));
+	if (original)
+		RF_TRY(rf_spec_parse_original(root, spec, err));
+	else
+		RF_TRY(rf_spec_parse_config(root, spec, err));
 	return rf_spec_parse_labels(root, arena, spec, err);
 }
 
 static RfCode
-parse_config_file(const RfFile *file, RfArena *arena, RfSpec *spec, RfError *err)
+parse_config_file(const RfFile *files, size_t count, RfArena *arena, RfSpec *spec, RfError *err)
 {
+	const RfFile *file = rf_spec_file(files, count, RF_CONFIG_FILE);
+	bool original = file == NULL;
 	json_t *root;
 	RfCode code;
 
+	if (original)
+		file = rf_spec_file(files, count, RF_ORIGINAL_CONFIG_FILE);
 	RF_TRY(rf_json_parse(file->name, file->data, file->size, &root, err));
-	code = parse_members(root, arena, spec, err);
+	code = parse_members(root, original, arena, spec, err);
 	json_decref(root);
 	if (code != RF_OK && code != RF_NO_MEMORY)
 		rf_error_origin(err, file->name, RF_NO_OFFSET);
@@ -139,7 +158,7 @@ rf_spec_parse(const RfFile *files, size_t count, RfArena *arena, RfSpec *spec, R
 	/* The configuration goes into digests as it lies in memory, gaps between members included. */
 	memset(spec, 0, sizeof(*spec));
 	RF_TRY(require_files(files, count, err));
-	RF_TRY(parse_config_file(rf_spec_file(files, count, RF_CONFIG_FILE), arena, spec, err));
+	RF_TRY(parse_config_file(files, count, arena, spec, err));
 	RF_TRY(parse_tokenizer_files(files, count, arena, spec, err));
 	RF_TRY(rf_spec_parse_pooling(files, count, &spec->config, err));
 	spec->vocab = *rf_spec_file(files, count, "vocab.txt");

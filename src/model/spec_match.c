@@ -347,6 +347,7 @@ rf_spec_match(RfSpec *spec, const RfTensorDesc *tensors, size_t count, RfArena *
 		.config = &spec->config, .tensors = tensors, .count = count, .arena = arena};
 
 	memset(match, 0, sizeof(*match));
+	RF_TRY(rf_spec_infer(spec, tensors, count, err));
 	RF_TRY(sort_keys(&matching, err));
 	spec->config.has_pooler = find_prefixed(&matching, "pooler.dense.weight") != NULL ||
 							  find_prefixed(&matching, "pooler.dense.bias") != NULL;

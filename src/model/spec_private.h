@@ -8,12 +8,18 @@
 #include "rf/spec.h"
 
 #define RF_CONFIG_FILE "config.json"
+#define RF_ORIGINAL_CONFIG_FILE "bert_config.json"
 
 /* The file of that name, or NULL. */
 extern const RfFile *rf_spec_file(const RfFile *files, size_t count, const char *name);
 
 /* spec_config.c: everything of config.json but labels. */
 extern RfCode rf_spec_parse_config(const json_t *root, RfSpec *spec, RfError *err);
+
+/* spec_original.c: the same for bert_config.json, whose members are translated in root. */
+extern RfCode rf_spec_parse_original(json_t *root, RfSpec *spec, RfError *err);
+/* spec_original.c: what bert_config.json didn't say. */
+extern RfCode rf_spec_infer(RfSpec *spec, const RfTensorDesc *tensors, size_t count, RfError *err);
 
 /* spec_labels.c: number and names of labels, what the scores mean; needs the task. */
 extern RfCode rf_spec_parse_labels(const json_t *root, RfArena *arena, RfSpec *spec, RfError *err);

@@ -7,6 +7,6 @@
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	weights_file_check("pytorch_model.bin", data, size);
+	weights_file_check("pytorch_model.bin", NULL, data, size);
 	return 0;
 }

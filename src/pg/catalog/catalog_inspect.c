@@ -33,9 +33,11 @@ PG_FUNCTION_INFO_V1(roformer_model_config);
 Datum
 roformer_model_config(PG_FUNCTION_ARGS)
 {
+	int64 id = find_usable(fcinfo);
 	RfFile file;
 
-	if (!roformer_catalog_read_file(find_usable(fcinfo), "config.json", &file))
+	if (!roformer_catalog_read_file(id, "config.json", &file) &&
+		!roformer_catalog_read_file(id, "bert_config.json", &file))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED), errmsg("stored model \"%s\" has no config.json",
 														 text_to_cstring(PG_GETARG_TEXT_PP(0)))));
