@@ -53,6 +53,18 @@ SQL_PARTS = $(sort $(wildcard sql/parts/*.sql))
 # No contraction of a*b+c into fma behind the source's back: results must not depend on the compiler.
 ENGINE_CFLAGS = -std=gnu11 -O3 -ffp-contract=off -fno-math-errno -Wall -Wextra -Wmissing-prototypes -Wno-declaration-after-statement
 ENGINE_LIBS = -ljansson -lzip -lutf8proc -lm -ldl
+
+# Readers for the client program and tests: what they link must not be in a server process.
+FOREIGN_SRCS = $(sort $(wildcard src/foreign/*.c))
+FOREIGN_OBJS = $(FOREIGN_SRCS:.c=.o)
+# Debian's serial HDF5 has names of its own.
+ifneq (,$(wildcard /usr/include/hdf5/serial/hdf5.h))
+HDF5_CPPFLAGS ?= -isystem /usr/include/hdf5/serial
+HDF5_LIBS ?= -lhdf5_serial
+else
+HDF5_LIBS ?= -lhdf5
+endif
+FOREIGN_LIBS = $(HDF5_LIBS) -lmsgpackc
 PG_CPPFLAGS = -I$(srcdir)/include -MMD -MP
 SHLIB_LINK = $(ENGINE_LIBS)
 
@@ -61,7 +73,7 @@ REGRESS_OPTS = --inputdir=test
 export ROFORMER_GOLDEN ?= $(CURDIR)/test/golden/data
 export ROFORMER_DEMO ?= $(CURDIR)/demo/data
 
-EXTRA_CLEAN = sql/roformer--1.0.sql $(OBJS:.o=.d) $(CLIENT) $(CLIENT_OBJS) $(CLIENT_OBJS:.o=.d) build
+EXTRA_CLEAN = sql/roformer--1.0.sql $(OBJS:.o=.d) $(CLIENT) $(CLIENT_OBJS) $(CLIENT_OBJS:.o=.d) $(FOREIGN_OBJS) $(FOREIGN_OBJS:.o=.d) build
 
 # Bitcode for JIT inlining is no use for kernels and would need clang to understand every target attribute.
 override with_llvm = no
@@ -78,15 +90,16 @@ clean:
 	rm -rf $(MODULE_big).so $(OBJS) $(EXTRA_CLEAN)
 endif
 
-$(ENGINE_OBJS): override CFLAGS := $(filter-out -O%,$(CFLAGS)) $(ENGINE_CFLAGS)
+$(ENGINE_OBJS) $(FOREIGN_OBJS): override CFLAGS := $(filter-out -O%,$(CFLAGS)) $(ENGINE_CFLAGS)
+$(FOREIGN_OBJS): override CPPFLAGS += -D_GNU_SOURCE $(HDF5_CPPFLAGS)
 
 # The client program: the engine's readers, libpq, and what PostgreSQL has for its own programs. PGXS can build a module or a
 # program, not both.
 CLIENT_CPPFLAGS = -I$(libpq_srcdir) -DROFORMER_VERSION='"$(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(srcdir)/roformer.control)"'
-CLIENT_LIBS = $(libpq_pgport) $(if $(filter openssl,$(with_ssl)),-lcrypto) $(ENGINE_LIBS)
+CLIENT_LIBS = $(libpq_pgport) $(if $(filter openssl,$(with_ssl)),-lcrypto) $(FOREIGN_LIBS) $(ENGINE_LIBS)
 $(CLIENT_OBJS): override CPPFLAGS += $(CLIENT_CPPFLAGS)
 $(CLIENT_OBJS): override CFLAGS := $(CFLAGS) -std=gnu11 -Wextra -Wmissing-prototypes -Wno-declaration-after-statement
-$(CLIENT): $(CLIENT_OBJS) build/engine.a
+$(CLIENT): $(CLIENT_OBJS) build/foreign.a build/engine.a
 	$(CC) $(CFLAGS) $^ $(LDFLAGS) $(LDFLAGS_EX) $(CLIENT_LIBS) -o $@
 
 .PHONY: install-client uninstall-client
@@ -124,6 +137,6 @@ uninstall-models:
 
 include test/programs.mk
 
--include $(OBJS:.o=.d) $(CLIENT_OBJS:.o=.d)
+-include $(OBJS:.o=.d) $(CLIENT_OBJS:.o=.d) $(FOREIGN_OBJS:.o=.d)
 
 endif

@@ -7,14 +7,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(build-essential libjansson-dev libutf8proc-dev libzip-dev libopenblas0-serial)
+packages=(build-essential libjansson-dev libutf8proc-dev libzip-dev libhdf5-dev libmsgpack-dev libopenblas0-serial)
 # The word tokenizer's reference outputs were made with the dictionary in python3-jieba.
 [ "${1:-}" = quickstart ] || packages+=(perl libcmocka-dev libipc-run-perl python3-jieba)
 
 if ! command -v dpkg-query >/dev/null; then
 	test/pg_config >/dev/null ||
 		{ echo "roformer: install PostgreSQL 15 to 18 with its server headers first; set PG_CONFIG if it is in an unusual place" >&2; exit 1; }
-	echo "roformer: not a Debian system, so no package is installed; needed: gcc, make, the headers of jansson, utf8proc and libzip; for tests also cmocka and perl with IPC::Run"
+	echo "roformer: not a Debian system, so no package is installed; needed: gcc, make, the headers of jansson, utf8proc, libzip, HDF5 and msgpack-c; for tests also cmocka and perl with IPC::Run"
 	exit 0
 fi
 

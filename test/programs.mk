@@ -15,7 +15,7 @@ FUZZ_SHARED_SRCS = $(sort $(filter-out $(FUZZ_SRCS),$(wildcard test/fuzz/*.c)))
 # What of the client program needs nothing of PostgreSQL.
 CLIENT_PLAIN_SRCS = src/client/import_options.c src/client/import_progress.c
 
-TEST_CFLAGS = -g -std=gnu11 -Wall -Wextra -Wno-unused-parameter -D_GNU_SOURCE -Iinclude -Isrc/client $(TEST_LEVELS:%=-Itest/%) -Itest/fuzz -MMD -MP
+TEST_CFLAGS = -g -std=gnu11 -Wall -Wextra -Wno-unused-parameter -D_GNU_SOURCE -Iinclude -Isrc/client $(TEST_LEVELS:%=-Itest/%) -Itest/fuzz $(HDF5_CPPFLAGS) -MMD -MP
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 ASAN_CFLAGS = $(ENGINE_CFLAGS) -O1 $(TEST_CFLAGS) $(SANITIZE)
 
@@ -41,6 +41,12 @@ build/client.a: $(CLIENT_PLAIN_SRCS:.c=.o)
 build/asan/client.a: $(CLIENT_PLAIN_SRCS:%.c=build/asan/%.o)
 	rm -f $@ && ar rcs $@ $^
 
+build/foreign.a: $(FOREIGN_OBJS)
+	@mkdir -p $(@D)
+	rm -f $@ && ar rcs $@ $^
+build/asan/foreign.a: $(FOREIGN_SRCS:%.c=build/asan/%.o)
+	rm -f $@ && ar rcs $@ $^
+
 build/test/%.o: test/%.c
 	@mkdir -p $(@D)
 	gcc -O2 $(TEST_CFLAGS) -c -o $@ $<
@@ -48,12 +54,12 @@ build/asan/%.o: %.c
 	@mkdir -p $(@D)
 	gcc $(ASAN_CFLAGS) -c -o $@ $<
 
-$(TEST_PROGRAMS): build/%: build/%.o $(TEST_SHARED_OBJS) build/client.a build/engine.a
-	gcc -o $@ $^ -lcmocka $(ENGINE_LIBS)
-$(ASAN_TEST_PROGRAMS): build/asan/%: build/asan/%.o $(ASAN_TEST_SHARED_OBJS) build/asan/client.a build/asan/engine.a
-	gcc $(SANITIZE) -o $@ $^ -lcmocka $(ENGINE_LIBS)
-$(ASAN_FUZZ_PROGRAMS): build/asan/%: build/asan/%.o $(ASAN_FUZZ_SHARED_OBJS) build/asan/engine.a
-	gcc $(SANITIZE) -o $@ $^ $(ENGINE_LIBS)
+$(TEST_PROGRAMS): build/%: build/%.o $(TEST_SHARED_OBJS) build/client.a build/foreign.a build/engine.a
+	gcc -o $@ $^ -lcmocka $(FOREIGN_LIBS) $(ENGINE_LIBS)
+$(ASAN_TEST_PROGRAMS): build/asan/%: build/asan/%.o $(ASAN_TEST_SHARED_OBJS) build/asan/client.a build/asan/foreign.a build/asan/engine.a
+	gcc $(SANITIZE) -o $@ $^ -lcmocka $(FOREIGN_LIBS) $(ENGINE_LIBS)
+$(ASAN_FUZZ_PROGRAMS): build/asan/%: build/asan/%.o $(ASAN_FUZZ_SHARED_OBJS) build/asan/foreign.a build/asan/engine.a
+	gcc $(SANITIZE) -o $@ $^ $(FOREIGN_LIBS) $(ENGINE_LIBS)
 
 .SECONDARY:
 

@@ -24,10 +24,12 @@ check()
 	fi
 }
 
-echo "1..2"
+echo "1..3"
 check 1 "no symbol of the module is one of the server's" \
 	"$(comm -12 <(defined "$module") <(defined "$server"))"
 check 2 "no library function the module calls is one of the server's" \
 	"$(nm -D --undefined-only "$module" | awk '{ sub(/@.*/, "", $NF); print $NF }' | sort -u |
 		comm -12 - <(defined $libraries) | comm -12 - <(defined "$server"))"
+check 3 "the module loads no library that only the client program may load" \
+	"$(grep -oE 'lib(hdf5|msgpack)[^ /]*' <<<"$libraries" || true)"
 exit $((failures > 0))

@@ -36,14 +36,6 @@ typedef RfCode (*RfTableVisit)(void *context, RfBytes key, RfBytes value, RfErro
 extern RfCode rf_table_read(const RfOpenFile *file, RfArena *scratch, RfTableVisit visit,
 							void *context, RfError *err);
 
-/* What becomes of a variable. */
-typedef enum RfVariableUse
-{
-	RF_VARIABLE_WEIGHT,
-	RF_VARIABLE_TRANSPOSED, /* its matrix is [in, out] */
-	RF_VARIABLE_LEFT_OUT    /* the optimizer's */
-} RfVariableUse;
-
 /*
  * The name that PyTorch's state dict has for a variable of the original code, into name [size].
  * false when it does not fit.

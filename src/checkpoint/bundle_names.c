@@ -6,10 +6,10 @@
  * last part of its own. The projection of the embeddings has the name it had in ALBERT.
  * Source: bert4keras, RoFormer's variable_mapping; Hugging Face's load_tf_weights_in_roformer.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "bundle.h"
+#include "name_parts.h"
 
 #define PROJECTION "bert/encoder/embedding_hidden_mapping_in/"
 
@@ -34,123 +34,82 @@ static const struct
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static size_t
-length_of(RfBytes bytes)
-{
-	return (size_t) (bytes.end - bytes.at);
-}
-
 static bool
-is(RfBytes part, const char *name)
-{
-	return length_of(part) == strlen(name) && memcmp(part.at, name, length_of(part)) == 0;
-}
-
-static bool
-is_optimizer_part(RfBytes part)
+is_optimizer_part(RfNamePart part)
 {
 	for (size_t i = 0; i < COUNT(optimizer_parts); i++)
 	{
-		if (is(part, optimizer_parts[i]))
+		if (rf_name_part_is(part, optimizer_parts[i]))
 			return true;
 	}
 	return false;
 }
 
-/* Cuts the first part off *rest, with the slash behind it. */
-static RfBytes
-next_part(RfBytes *rest)
-{
-	const unsigned char *slash = memchr(rest->at, '/', length_of(*rest));
-	RfBytes part = {rest->at, slash == NULL ? rest->end : slash};
-
-	rest->at = slash == NULL ? rest->end : slash + 1;
-	return part;
-}
-
-typedef struct Name
-{
-	char *text;
-	size_t size;
-	size_t used;
-} Name;
-
 static bool
-add(Name *name, const char *text, size_t length)
-{
-	if (length >= name->size - name->used)
-		return false;
-	memcpy(name->text + name->used, text, length);
-	name->used += length;
-	name->text[name->used] = '\0';
-	return true;
-}
-
-static bool
-add_text(Name *name, const char *text)
-{
-	return add(name, text, strlen(text));
-}
-
-static bool
-add_last(Name *name, RfBytes part, RfVariableUse *use)
+add_last(RfName *name, RfNamePart part, RfVariableUse *use)
 {
 	for (size_t i = 0; i < COUNT(last_parts); i++)
 	{
-		if (!is(part, last_parts[i].part))
+		if (!rf_name_part_is(part, last_parts[i].part))
 			continue;
 		*use = last_parts[i].use;
-		return add_text(name, last_parts[i].name);
+		return rf_name_add(name, last_parts[i].name);
 	}
-	return add(name, (const char *) part.at, length_of(part));
+	return rf_name_add_part(name, part);
 }
 
 static bool
-add_part(Name *name, RfBytes part, bool first)
+add_part(RfName *name, RfNamePart part, bool first)
 {
 	static const char layer[] = "layer_";
 	size_t length = sizeof(layer) - 1;
 
-	if (first && is(part, "bert"))
-		return add_text(name, "roformer.");
-	if (length_of(part) > length && memcmp(part.at, layer, length) == 0)
+	if (first && rf_name_part_is(part, "bert"))
+		return rf_name_add(name, "roformer.");
+	if (part.length > length && memcmp(part.at, layer, length) == 0)
 	{
 		part.at += length;
-		if (!add_text(name, "layer."))
+		part.length -= length;
+		if (!rf_name_add(name, "layer."))
 			return false;
 	}
-	return add(name, (const char *) part.at, length_of(part)) && add_text(name, ".");
+	return rf_name_add_part(name, part) && rf_name_add(name, ".");
+}
+
+/* The projection's layer is outside the encoder, where the variables have it inside. */
+static bool
+begin_projection(RfName *name, RfNamePart *rest)
+{
+	size_t length = strlen(PROJECTION);
+
+	if (rest->length <= length || memcmp(rest->at, PROJECTION, length) != 0)
+		return false;
+	rest->at += length;
+	rest->length -= length;
+	return rf_name_add(name, "roformer.embeddings_project.");
 }
 
 bool
 rf_bundle_map_name(RfBytes variable, char *name, size_t size, RfVariableUse *use)
 {
-	Name mapped = {.text = name, .size = size};
-	bool first = true;
+	RfNamePart rest = {(const char *) variable.at, (size_t) (variable.end - variable.at)};
+	RfNamePart part;
+	RfName mapped;
+	bool first;
 
 	*use = RF_VARIABLE_WEIGHT;
-	name[0] = '\0';
-	if (length_of(variable) > strlen(PROJECTION) &&
-		memcmp(variable.at, PROJECTION, strlen(PROJECTION)) == 0)
+	rf_name_begin(&mapped, name, size);
+	first = !begin_projection(&mapped, &rest);
+	for (bool more = true; more; first = false)
 	{
-		variable.at += strlen(PROJECTION);
-		first = false;
-		if (!add_text(&mapped, "roformer.embeddings_project."))
-			return false;
-	}
-	for (;;)
-	{
-		RfBytes part = next_part(&variable);
-
+		more = rf_name_next_part(&rest, &part);
 		if (is_optimizer_part(part))
 		{
 			*use = RF_VARIABLE_LEFT_OUT;
 			return true;
 		}
-		if (variable.at == variable.end)
-			return add_last(&mapped, part, use);
-		if (!add_part(&mapped, part, first))
+		if (!(more ? add_part(&mapped, part, first) : add_last(&mapped, part, use)))
 			return false;
-		first = false;
 	}
+	return true;
 }

@@ -142,8 +142,37 @@ copy_elements(const char *from, size_t from_stride, char *to, size_t to_stride, 
 	}
 }
 
+/* What data are read from. */
+typedef struct Source
+{
+	const RfOpenFile *file;
+	const RfWeightPlace *place;
+} Source;
+
+/* Reads length bytes from offset on, which counts from the file's or the first piece's begin. */
 static RfCode
-read_run(const RfOpenFile *file, uint64_t offset, const Axis *run, size_t size, char *to,
+read_data(const Source *source, uint64_t offset, size_t length, char *buffer, RfError *err)
+{
+	const RfWeightPiece *piece = source->place->pieces;
+
+	if (piece == NULL)
+		return rf_open_file_read(source->file, offset, length, buffer, err);
+	for (; offset >= piece->size; piece++)
+		offset -= piece->size;
+	for (; length > 0; piece++, offset = 0)
+	{
+		uint64_t rest = piece->size - offset;
+		size_t part = length < rest ? length : (size_t) rest;
+
+		RF_TRY(rf_open_file_read(source->file, piece->offset + offset, part, buffer, err));
+		buffer += part;
+		length -= part;
+	}
+	return RF_OK;
+}
+
+static RfCode
+read_run(const Source *source, uint64_t offset, const Axis *run, size_t size, char *to,
 		 RfError *err)
 {
 	char bounce[BOUNCE_SIZE];
@@ -154,7 +183,7 @@ read_run(const RfOpenFile *file, uint64_t offset, const Axis *run, size_t size, 
 		size_t count = (size_t) (run->size - done < step ? run->size - done : step);
 		size_t span = count == 1 ? size : (count - 1) * (size_t) run->from + size;
 
-		RF_TRY(rf_open_file_read(file, offset + done * run->from, span, bounce, err));
+		RF_TRY(read_data(source, offset + done * run->from, span, bounce, err));
 		copy_elements(bounce, (size_t) run->from, to + done * run->to, run->to, count, size);
 	}
 	return RF_OK;
@@ -201,9 +230,10 @@ plan_axes(const RfTensorDesc *desc, const uint64_t *strides, uint64_t rows, Axis
 }
 
 static RfCode
-gather(const RfOpenFile *file, const RfTensorDesc *desc, const RfWeightPlace *place, uint64_t first,
-	   uint64_t rows, char *buffer, RfError *err)
+gather(const Source *source, const RfTensorDesc *desc, uint64_t first, uint64_t rows, char *buffer,
+	   RfError *err)
 {
+	const RfWeightPlace *place = source->place;
 	Axis axes[RF_MAX_RANK];
 	size_t size = rf_dtype_size(desc->dtype);
 	uint64_t from = place->offset + first * place->strides[0] * size;
@@ -211,7 +241,7 @@ gather(const RfOpenFile *file, const RfTensorDesc *desc, const RfWeightPlace *pl
 	int run = plan_axes(desc, place->strides, rows, axes);
 
 	do
-		RF_TRY(read_run(file, from, &axes[run], size, buffer + to, err));
+		RF_TRY(read_run(source, from, &axes[run], size, buffer + to, err));
 	while (advance(axes, desc->rank, run, &from, &to));
 	return RF_OK;
 }
@@ -247,13 +277,14 @@ rf_weights_read(RfCheckpoint *checkpoint, size_t index, uint64_t first, uint64_t
 {
 	RfWeightPlace *place = &((RfWeightPlace *) checkpoint->places)[index];
 	const RfOpenFile *file = &checkpoint->files[place->file];
+	const Source source = {file, place};
 
 	if (place->row_size == 0)
 		return RF_OK;
 	if (place->has_checksum)
 		RF_TRY(verify(file, &checkpoint->tensors[index], place, err));
 	if (place->strides != NULL)
-		return gather(file, &checkpoint->tensors[index], place, first, rows, buffer, err);
-	return rf_open_file_read(file, place->offset + first * place->row_size,
-							 (size_t) rows * place->row_size, buffer, err);
+		return gather(&source, &checkpoint->tensors[index], first, rows, buffer, err);
+	return read_data(&source, place->offset + first * place->row_size,
+					 (size_t) rows * place->row_size, buffer, err);
 }

@@ -6,15 +6,31 @@
 
 #include "reader.h"
 
+/* What becomes of a tensor by its name in formats that have other names than PyTorch. */
+typedef enum RfVariableUse
+{
+	RF_VARIABLE_WEIGHT,
+	RF_VARIABLE_TRANSPOSED, /* its matrix is [in, out] */
+	RF_VARIABLE_LEFT_OUT    /* the optimizer's */
+} RfVariableUse;
+
+/* Bytes [offset, offset + size) of a file. */
+typedef struct RfWeightPiece
+{
+	uint64_t offset;
+	uint64_t size;
+} RfWeightPiece;
+
 /* Where a tensor's data lie: checkpoint->places is an array of these. */
 typedef struct RfWeightPlace
 {
-	size_t file;             /* index in checkpoint->files */
-	uint64_t offset;         /* of the first element, in the file */
-	size_t row_size;         /* bytes of a row */
-	const uint64_t *strides; /* [rank] in elements; NULL when the data are contiguous */
-	uint32_t checksum;       /* CRC-32C of the data, which have no gaps */
-	bool has_checksum;       /* that is still to be compared */
+	size_t file;                 /* index in checkpoint->files */
+	uint64_t offset;             /* of the first element, in the file; 0 with pieces */
+	const RfWeightPiece *pieces; /* the data, one behind the other; NULL: one piece at offset */
+	size_t row_size;             /* bytes of a row */
+	const uint64_t *strides;     /* [rank] in elements; NULL when the data are contiguous */
+	uint32_t checksum;           /* CRC-32C of the data, which have no gaps */
+	bool has_checksum;           /* that is still to be compared */
 } RfWeightPlace;
 
 typedef struct RfWeightEntry

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "rf/foreign.h"
+
 #define READ_BYTES ((size_t) 1024 * 1024)
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -17,7 +19,8 @@
 static RfCode
 open_tensors(ImportModel *model, RfError *err)
 {
-	RF_TRY(rf_checkpoint_open(model->directory, rf_memory_malloc, &model->checkpoint, err));
+	RF_TRY(rf_checkpoint_open_with(model->directory, rf_foreign_readers, RF_FOREIGN_READER_COUNT,
+								   rf_memory_malloc, &model->checkpoint, err));
 	return rf_content_match(&model->content, rf_checkpoint_tensor(model->checkpoint, 0),
 							rf_checkpoint_count(model->checkpoint), err);
 }

@@ -25,7 +25,7 @@ rf_content_free(RfContent *content)
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-static const RfFileRule dictionary_rule = {RF_DICTIONARY_FILE, false, RF_DICTIONARY_LIMIT};
+static const RfFileRule dictionary_rule = {RF_DICTIONARY_FILE, false, RF_DICTIONARY_LIMIT, NULL};
 
 static const RfFileRule *
 find_rule(const char *name)
