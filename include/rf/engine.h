@@ -105,8 +105,9 @@ extern RfCode rf_session_require(const RfSession *session, RfTask task, RfError 
 /*
  * Computes inputs ahead, equal ones once, and holds their encodings and hidden states: runs with
  * run->held take them from there where all their inputs are held, and come to the same results.
- * The bytes of the texts stay the caller's as long as *held is in use. After a failure *held has
- * the rows of the batches before it; it is NULL only when there was no memory at all. The stats of
+ * The bytes of the texts stay the caller's as long as *held is in use. Texts that would be an error,
+ * or are read in windows, are not held. After a failure (memory, cancelled) *held has the rows of
+ * the batches before it; it is NULL only when there was no memory at all. The stats of
  * run are those of the work done here; rows and tokens are counted again by the runs that are
  * served.
  */

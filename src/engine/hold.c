@@ -19,7 +19,7 @@ typedef struct HeldRow
 	const RfInput *input;
 	uint64_t hash;
 	RfEncoding encoding;
-	const float *hidden; /* [T,H] */
+	const float *hidden; /* [T,H]; NULL: not computed */
 } HeldRow;
 
 struct RfHeld
@@ -29,10 +29,13 @@ struct RfHeld
 	uint64_t session_id;
 	int32_t max_length;
 	RfOverflow overflow;
-	HeldRow *rows;    /* [distinct] */
-	RfInput *inputs;  /* [distinct] in the order they were given in */
-	size_t distinct;  /* different inputs */
-	size_t computed;  /* of these, from the first on, what is there */
+	HeldRow *rows;   /* [distinct] */
+	RfInput *inputs; /* [distinct] in the order they were given in */
+	size_t distinct; /* different inputs */
+	size_t next;     /* of these, to be encoded next */
+	uint32_t *order; /* [encoded] rows in the order of the run */
+	size_t encoded;
+	size_t computed;
 	uint32_t *places; /* [mask + 1] index of a row + 1, 0: free */
 	size_t mask;
 };
@@ -102,7 +105,7 @@ find_row(const RfHeld *held, const RfInput *input)
 {
 	uint32_t place = *find_place(held, input, hash_input(input));
 
-	return place == 0 || place > held->computed ? NULL : &held->rows[place - 1];
+	return place == 0 || held->rows[place - 1].hidden == NULL ? NULL : &held->rows[place - 1];
 }
 
 /* ---- filling --------------------------------------------------------------------------------- */
@@ -117,8 +120,9 @@ reserve_rows(RfHeld *held, size_t count, RfError *err)
 		places *= 2;
 	held->mask = places - 1;
 	RF_NEW0(&held->arena, held->places, places, err);
-	RF_NEW(&held->arena, held->rows, count, err);
+	RF_NEW0(&held->arena, held->rows, count, err);
 	RF_NEW(&held->arena, held->inputs, count, err);
+	RF_NEW(&held->arena, held->order, count, err);
 	return RF_OK;
 }
 
@@ -138,6 +142,31 @@ add_distinct(RfHeld *held, const RfInput *input)
 	*place = (uint32_t) ++held->distinct;
 }
 
+/*
+ * The run's source. A text that can't be a row of its own (too long where that is an error, or read
+ * in windows) is left to whoever asks for it.
+ */
+static RfCode
+next_row(RfSession *session, RfRun *run, void *context, RfArena *arena, RfEncoding *encoding,
+		 bool *more, RfError *err)
+{
+	RfHeld *held = context;
+
+	while (held->next < held->distinct)
+	{
+		size_t row = held->next++;
+		RfCode code = rf_run_encode(session, run, &held->inputs[row], 0, arena, encoding, err);
+
+		if (code == RF_OK)
+			held->order[held->encoded++] = (uint32_t) row;
+		*more = code == RF_OK;
+		if (code == RF_OK || code == RF_NO_MEMORY || code == RF_CANCELED)
+			return code;
+	}
+	*more = false;
+	return RF_OK;
+}
+
 /* The run's consumer: takes the batch's rows over into the arena of what is held. */
 static RfCode
 keep_rows(RfSession *session, RfRun *run, const RfRunBatch *batch, void *context, RfError *err)
@@ -152,13 +181,13 @@ keep_rows(RfSession *session, RfRun *run, const RfRunBatch *batch, void *context
 	memcpy(hidden, batch->hidden, tokens * width * sizeof(float));
 	for (size_t i = 0; i < batch->batch.rows; i++)
 	{
-		HeldRow *row = &held->rows[batch->first + i];
+		HeldRow *row = &held->rows[held->order[batch->first + i]];
 
 		row->encoding = batch->encodings[i];
-		row->hidden = hidden + batch->batch.row_start[i] * width;
 		RF_TRY(rf_run_keep_encoding(&row->encoding, &held->arena, err));
+		row->hidden = hidden + batch->batch.row_start[i] * width;
+		held->computed++;
 	}
-	held->computed = batch->first + batch->batch.rows;
 	return RF_OK;
 }
 
@@ -166,10 +195,12 @@ static RfCode
 fill(RfHeld *held, RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
 	 RfError *err)
 {
+	RfRunSource source = {next_row, held, false};
+
 	RF_TRY(reserve_rows(held, count, err));
 	for (size_t i = 0; i < count; i++)
 		add_distinct(held, &inputs[i]);
-	return rf_run_batches(session, run, held->inputs, held->distinct, keep_rows, held, err);
+	return rf_run_rows(session, run, &source, keep_rows, held, err);
 }
 
 RfCode
@@ -221,6 +252,19 @@ bool
 rf_held_has(const RfHeld *held, const RfInput *input)
 {
 	return held->computed > 0 && find_row(held, input) != NULL;
+}
+
+bool
+rf_run_holds(const RfSession *session, const RfRun *run, const RfInput *inputs, size_t count)
+{
+	if (run->held == NULL || !rf_held_serves(run->held, session, &run->options))
+		return false;
+	for (size_t i = 0; i < count; i++)
+	{
+		if (!rf_held_has(run->held, &inputs[i]))
+			return false;
+	}
+	return true;
 }
 
 static RfCode

@@ -326,19 +326,6 @@ next_input(RfSession *session, RfRun *run, void *context, RfArena *arena, RfEnco
 	return rf_run_encode(session, run, &rows->inputs[rows->next++], 0, arena, encoding, err);
 }
 
-static bool
-holds_all(const RfSession *session, const RfRun *run, const RfInput *inputs, size_t count)
-{
-	if (run->held == NULL || !rf_held_serves(run->held, session, &run->options))
-		return false;
-	for (size_t i = 0; i < count; i++)
-	{
-		if (!rf_held_has(run->held, &inputs[i]))
-			return false;
-	}
-	return true;
-}
-
 RfCode
 rf_run_batches(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
 			   RfRunConsumer consumer, void *context, RfError *err)
@@ -346,7 +333,7 @@ rf_run_batches(RfSession *session, RfRun *run, const RfInput *inputs, size_t cou
 	InputRows rows = {inputs, count, 0};
 	RfRunSource source = {next_input, &rows, false};
 
-	if (holds_all(session, run, inputs, count))
+	if (rf_run_holds(session, run, inputs, count))
 		return rf_held_run(run->held, session, run, inputs, count, consumer, context, err);
 	return rf_run_rows(session, run, &source, consumer, context, err);
 }

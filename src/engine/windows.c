@@ -361,7 +361,8 @@ rf_run_windows(RfSession *session, RfRun *run, const RfInput *inputs, size_t cou
 	RfRunSource source = {next_window, &windows, false};
 	RfCode code;
 
-	if (run->options.overflow != RF_OVERFLOW_WINDOW)
+	/* What is held are whole texts. */
+	if (run->options.overflow != RF_OVERFLOW_WINDOW || rf_run_holds(session, run, inputs, count))
 		return rf_run_batches(session, run, inputs, count, consume_rows, &windows, err);
 	rf_arena_init(&windows.arena, session->memory);
 	code = rf_run_rows(session, run, &source, consume_windows, &windows, err);

@@ -227,20 +227,33 @@ test_not_served(void **state)
 	tear_down(&fixture);
 }
 
-/* A text that is too long ends the work; rows of the batches before it are there. */
+/* A text that is too long, or read in windows, is left to its own run; the others are there. */
 static void
-test_bad_row(void **state)
+test_long_rows(void **state)
 {
+	static const RfOverflow overflows[] = {RF_OVERFLOW_ERROR, RF_OVERFLOW_WINDOW};
 	Fixture fixture;
 
 	(void) state;
-	set_up(&fixture);
-	fixture.ahead.options = (RfRunOptions){5, RF_OVERFLOW_ERROR, 5};
-	assert_int_equal(hold(&fixture, ROWS), RF_TOO_LONG);
-	assert_int_equal(rf_held_rows(fixture.held), 2);
-	assert_true(rf_held_has(fixture.held, &fixture.inputs[1]));
-	assert_false(rf_held_has(fixture.held, &fixture.inputs[2]));
-	tear_down(&fixture);
+	for (size_t i = 0; i < sizeof(overflows) / sizeof(overflows[0]); i++)
+	{
+		set_up(&fixture);
+		fixture.ahead.options = (RfRunOptions){7, overflows[i], 0};
+		fixture.run.options = fixture.ahead.options;
+		assert_int_equal(hold(&fixture, ROWS), RF_OK);
+		assert_true(rf_held_has(fixture.held, &fixture.inputs[4]));
+		assert_false(rf_held_has(fixture.held, &fixture.inputs[8]));
+		assert_true(rf_held_has(fixture.held, &fixture.inputs[11]));
+		assert_int_equal(rf_held_rows(fixture.held), fixture.ahead.stats.rows);
+		assert_int_equal(fixture.ahead.stats.batches, 1);
+		if (overflows[i] == RF_OVERFLOW_WINDOW)
+			check_rows(&fixture);
+		fixture.run.held = fixture.held;
+		fixture.run.stats.batches = 0;
+		logits_of(&fixture, &fixture.inputs[11]);
+		assert_int_equal(fixture.run.stats.batches, 0);
+		tear_down(&fixture);
+	}
 }
 
 static void
@@ -272,7 +285,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_same_bits),     cmocka_unit_test(test_other_runs),
-		cmocka_unit_test(test_not_served),    cmocka_unit_test(test_bad_row),
+		cmocka_unit_test(test_not_served),    cmocka_unit_test(test_long_rows),
 		cmocka_unit_test(test_out_of_memory),
 	};
 
