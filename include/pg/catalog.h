@@ -55,6 +55,16 @@ extern RoformerModel *roformer_catalog_lookup(const char *name);
 /* The same; NULL when there is none. */
 extern RoformerModel *roformer_catalog_find(const char *name);
 
+/* How large a model is, for the planner. */
+typedef struct RoformerModelShape
+{
+	int layers;
+	int hidden_size;
+} RoformerModelShape;
+
+/* False when there is no model of that name. Cached until a model changes. */
+extern bool roformer_catalog_shape(const char *name, RoformerModelShape *shape);
+
 /* ERROR 42501 unless the current user may compute with the model (owner, superuser, granted). */
 extern void roformer_catalog_check_use(const RoformerModel *model);
 

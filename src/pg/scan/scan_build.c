@@ -13,7 +13,6 @@
 
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
-#include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/tlist.h"
 
@@ -167,18 +166,6 @@ roformer_scan_below(Plan *child, List *calls, const RoformerPlace *place, int *n
 
 /* ---- above a node ---------------------------------------------------------------------------- */
 
-/* What evaluating the target list costs, which plan no longer does. */
-static void
-move_cost(Plan *plan, Plan *above)
-{
-	QualCost cost;
-	Cost moved;
-
-	cost_qual_eval(&cost, above->targetlist, NULL);
-	moved = cost.startup + cost.per_tuple * plan->plan_rows;
-	plan->total_cost = Max(plan->startup_cost, plan->total_cost - moved);
-}
-
 /* A Result that only computes goes: the node does the same. */
 static bool
 is_mere_projection(const Plan *plan)
@@ -227,6 +214,6 @@ roformer_scan_above(Plan *plan, List **conditions, int keep, const RoformerPlace
 	above->initPlan = plan->initPlan;
 	plan->initPlan = NIL;
 	plan->extParam = bms_copy(plan->allParam);
-	move_cost(plan, above);
+	plan->total_cost -= roformer_scan_inference_cost(plan, targetlist, moved);
 	return above;
 }

@@ -566,7 +566,10 @@ plan_statement(Query *query, const char *query_string, int cursor_options,
 		statement = previous_planner_hook(query, query_string, cursor_options, bound_params);
 	else
 		statement = standard_planner(query, query_string, cursor_options, bound_params);
-	if (roformer_enable_batch_scan && plan_has_call(statement))
+	if (!plan_has_call(statement))
+		return statement;
+	roformer_scan_decide_jit(statement);
+	if (roformer_enable_batch_scan)
 		add_nodes(statement, cursor_options);
 	return statement;
 }
@@ -577,4 +580,5 @@ roformer_scan_init(void)
 	RegisterCustomScanMethods(&roformer_scan_methods);
 	previous_planner_hook = planner_hook;
 	planner_hook = plan_statement;
+	roformer_scan_init_paths();
 }

@@ -68,6 +68,17 @@ extern bool roformer_scan_is_quiet(Plan *plan, const PlannedStmt *statement);
 extern bool roformer_scan_is_safe(Plan *plan, const PlannedStmt *statement);
 extern int roformer_scan_last_node_id(const PlannedStmt *statement);
 
+/* ---- scan_cost.c ----------------------------------------------------------------------------- */
+
+/* Of a node's own cost, the part that calls in these have in what it does for a row. */
+extern Cost roformer_scan_inference_cost(const Plan *plan, List *targetlist, List *qual);
+/* Expressions are compiled if the plan's cost without inference says so. */
+extern void roformer_scan_decide_jit(PlannedStmt *statement);
+
+/* ---- scan_path.c ----------------------------------------------------------------------------- */
+
+extern void roformer_scan_init_paths(void);
+
 /* ---- scan_build.c: the node in the plan ------------------------------------------------------ */
 
 /* What is above a place in the plan, as far as it matters. */
