@@ -1,0 +1,107 @@
+# The batch scan in a server: workers, memory of a long scan, wide rows, cancelling, and without preload.
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::RealBin;
+use RoformerTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use JSON::PP;
+
+my $node = start_server('batch', conf => "max_worker_processes = 8\nshared_buffers = 16MB");
+load_random($node, 'tiny', seed => 8);
+load_random($node, 'wide', hidden => 512, layers => 4, heads => 8, seed => 2);
+$node->safe_psql('postgres', q(CREATE TABLE t AS SELECT i AS id, 'text ' || md5((i / 2)::text) AS body FROM generate_series(1, 2000) i));
+$node->safe_psql('postgres', 'VACUUM ANALYZE t');
+
+# The node of a plan, however deep.
+sub find_node
+{
+	my ($plan) = @_;
+	return $plan if ($plan->{'Custom Plan Provider'} // '') eq 'RoformerBatch';
+	for my $child (@{ $plan->{Plans} // [] })
+	{
+		my $found = find_node($child);
+		return $found if $found;
+	}
+	return;
+}
+
+sub analyze
+{
+	my ($settings, $query) = @_;
+	my $text = $node->safe_psql('postgres', "$settings EXPLAIN (ANALYZE, VERBOSE, FORMAT JSON) $query");
+	return find_node(decode_json($text)->[0]{Plan});
+}
+
+# ---- what EXPLAIN says, and workers ------------------------------------------------------------
+
+my $query = q(SELECT id, roformer.classify('tiny', body), roformer.embed('tiny', body) FROM t);
+my $serial = analyze('SET max_parallel_workers_per_gather = 0;', $query);
+is($serial->{'Rows Read'}, 2000, 'all rows were read ahead');
+cmp_ok($serial->{'Distinct Texts'}, '>=', 1001, 'every text was computed');
+cmp_ok($serial->{'Distinct Texts'}, '<', 1200, 'those that came twice in a batch once');
+cmp_ok($serial->{Batches}, '<', 200, 'many at a time');
+is_deeply([ @$serial{qw(Precision Kernels)} ], [ 'fp32', $node->safe_psql('postgres', 'SELECT kernels FROM roformer.cpu_info() WHERE chosen') ], 'in what');
+is_deeply($serial->{Model}, ['tiny'], 'with which model');
+is(scalar(@{ $serial->{Calls} }), 2, 'for two calls');
+cmp_ok($serial->{$_}, '>', 0, $_) for 'Tokens', 'Tokenizing', 'Computing', 'Tokens per Second';
+my $sequential = $node->safe_psql('postgres', "SELECT md5(string_agg(x::text, ',' ORDER BY id)) FROM ($query) AS x");
+
+my $workers = 'SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET max_parallel_workers_per_gather = 2; SET parallel_leader_participation = off;';
+my $parallel = analyze($workers, $query);
+is($parallel->{'Rows Read'}, 2000, 'workers read all rows, once');
+my $sum = 0;
+$sum += $_->{'Rows Read'} for @{ $parallel->{'Batch Workers'} };
+is($sum, 2000, 'and each says how many');
+is($node->safe_psql('postgres', "$workers SELECT md5(string_agg(x::text, ',' ORDER BY id)) FROM ($query OFFSET 0) AS x"), $sequential, 'with the same results');
+
+# ---- memory ------------------------------------------------------------------------------------
+
+my ($session, $pid) = start_session($node);
+$session->query_safe('SET max_parallel_workers_per_gather = 0');
+my $scan = q(SELECT count(roformer.classify('tiny', body || n)) FROM t, generate_series(1, %d) AS n);
+$session->query_safe(sprintf($scan, 2));
+my $before = private_kb($pid);
+$session->query_safe('BEGIN');
+$session->query_safe("DECLARE c NO SCROLL CURSOR FOR SELECT roformer.classify('tiny', body || n) FROM t, generate_series(1, 40) AS n");
+$session->query_safe('MOVE 5000 FROM c');
+my $early = private_kb($pid);
+$session->query_safe('MOVE 70000 FROM c');
+my $late = private_kb($pid);
+note(sprintf('private memory: %d kB before, %d kB after 5,000 rows, %d kB after 75,000', $before, $early, $late));
+cmp_ok($late, '<', $early + 2048, 'a long scan takes no more memory than a short one');
+$session->query_safe('ROLLBACK');
+
+# Rows as wide as work_mem come one at a time, not a batch of them.
+$node->safe_psql('postgres', q(CREATE TABLE wide_rows AS SELECT i AS id, 'text ' || i AS body, string_agg(md5(i::text || j), '') AS filler FROM generate_series(1, 60) i, generate_series(1, 3000) j GROUP BY i));
+my $narrow = 'SET max_parallel_workers_per_gather = 0; SET work_mem = \'256kB\';';
+my $wide = analyze($narrow, q(SELECT filler || '', roformer.classify('tiny', body) FROM (SELECT body, filler || '' AS filler FROM wide_rows OFFSET 0) AS x ORDER BY 1));
+is($wide->{'Rows Read'}, 60, 'wide rows are all read');
+cmp_ok($wide->{Batches}, '>=', 15, 'a few at a time');
+
+# ---- cancelling --------------------------------------------------------------------------------
+
+my $seconds = seconds_of(sub {
+	my ($ret, $out, $err) = $node->psql('postgres', "SET statement_timeout = '500ms'; SELECT count(roformer.classify('wide', repeat(a.body || ' ', 30) || b.id)) FROM t AS a, t AS b");
+	like($err, qr/canceling statement due to statement timeout/, 'a batch in the middle is cancelled');
+});
+cmp_ok($seconds, '<', 5, 'soon');
+is($node->safe_psql('postgres', 'SELECT sum(pins) FROM roformer.cache'), '0', 'and lets go of the model');
+
+# After an error in the middle of a batch the session computes as before.
+my ($ret, $out, $err) = $node->psql('postgres', "SELECT roformer.classify('tiny', body), 1 / (id - 500) FROM t; SELECT md5(string_agg(x::text, ',' ORDER BY id)) FROM ($query) AS x", on_error_stop => 0);
+like($err, qr/division by zero/, 'an error between two rows');
+like($out, qr/\Q$sequential\E/, 'leaves nothing behind');
+$session->quit;
+
+# ---- without preload ---------------------------------------------------------------------------
+
+$node->append_conf('postgresql.conf', "shared_preload_libraries = ''");
+$node->restart;
+$out = $node->safe_psql('postgres', "EXPLAIN (COSTS OFF) $query; SELECT roformer.classify('tiny', 'text'); EXPLAIN (COSTS OFF) $query");
+like($out, qr/RoformerBatch/, 'the node comes with the library');
+is($node->safe_psql('postgres', "SELECT roformer.classify('tiny', 'text'); SELECT md5(string_agg(x::text, ',' ORDER BY id)) FROM ($query) AS x") =~ s/^.*\n//r, $sequential, 'and computes the same from a private copy');
+
+$node->stop;
+done_testing();
