@@ -103,6 +103,17 @@ rf_walk_report_piece(RfWalk *walk, uint64_t offset, uint64_t size, RfError *err)
 	return write_record(walk->report, KIND_PIECE, &piece, sizeof(piece), err);
 }
 
+void
+rf_walk_report(RfWalk *walk, RfWalker walker)
+{
+	RfError err = {0};
+
+	if (walker(walk, &err) == RF_OK)
+		write_record(walk->report, KIND_END, NULL, 0, &err);
+	else
+		write_record(walk->report, KIND_FAILURE, &err, sizeof(err), &err);
+}
+
 bool
 rf_walk_append(char *path, const char *part, size_t length)
 {
@@ -172,7 +183,6 @@ run_child(const RfOpenFile *file, int report, RfWalker walker)
 	/* Above the numbers they are to have, so that neither overwrites the other. */
 	int file_copy = dup(file->fd);
 	int report_copy = dup(report);
-	RfError err = {0};
 
 	while (file_copy >= 0 && file_copy <= CHILD_REPORT)
 		file_copy = dup(file_copy);
@@ -183,10 +193,7 @@ run_child(const RfOpenFile *file, int report, RfWalker walker)
 	close_others();
 	forget_the_parent();
 	confine(file->size);
-	if (walker(&walk, &err) == RF_OK)
-		write_record(walk.report, KIND_END, NULL, 0, &err);
-	else
-		write_record(walk.report, KIND_FAILURE, &err, sizeof(err), &err);
+	rf_walk_report(&walk, walker);
 	_exit(0);
 }
 
@@ -515,29 +522,60 @@ walk_in_child(Listing *listing, RfWalker walker, RfError *err)
 	return watch_child(listing, child, ends[0], err);
 }
 
+static void
+begin_listing(Listing *listing, RfCheckpoint *checkpoint, size_t file, RfWalkMapName map_name,
+			  RfArena *scratch)
+{
+	rf_arena_init(scratch, checkpoint->arena.memory);
+	*listing = (Listing){.checkpoint = checkpoint,
+						 .file = &checkpoint->files[file],
+						 .file_index = file,
+						 .map_name = map_name,
+						 .scratch = scratch};
+}
+
+/* Copies what was listed, unless it failed, and gives the scratch arena back. */
+static RfCode
+end_listing(Listing *listing, RfCode code, RfWeightEntry **entries, size_t *count, RfError *err)
+{
+	if (code == RF_OK)
+	{
+		*count = listing->count;
+		*entries = rf_arena_alloc(&listing->checkpoint->arena, *count, sizeof(**entries));
+		if (*entries == NULL)
+			code = rf_error_memory(err, *count * sizeof(**entries));
+		else if (*count > 0)
+			memcpy(*entries, listing->entries, *count * sizeof(**entries));
+	}
+	rf_arena_free(listing->scratch);
+	return code;
+}
+
 RfCode
 rf_walk_file(RfCheckpoint *checkpoint, size_t file, RfWalker walker, RfWalkMapName map_name,
 			 RfWeightEntry **entries, size_t *count, RfError *err)
 {
 	RfArena scratch;
-	Listing listing = {.checkpoint = checkpoint,
-					   .file = &checkpoint->files[file],
-					   .file_index = file,
-					   .map_name = map_name,
-					   .scratch = &scratch};
+	Listing listing;
 	RfCode code;
 
-	rf_arena_init(&scratch, checkpoint->arena.memory);
+	begin_listing(&listing, checkpoint, file, map_name, &scratch);
 	code = walk_in_child(&listing, walker, err);
-	if (code == RF_OK)
-	{
-		*count = listing.count;
-		*entries = rf_arena_alloc(&checkpoint->arena, listing.count, sizeof(**entries));
-		if (*entries == NULL)
-			code = rf_error_memory(err, listing.count * sizeof(**entries));
-		else if (listing.count > 0)
-			memcpy(*entries, listing.entries, listing.count * sizeof(**entries));
-	}
-	rf_arena_free(&scratch);
-	return code;
+	return end_listing(&listing, code, entries, count, err);
+}
+
+RfCode
+rf_walk_collect(RfCheckpoint *checkpoint, size_t file, int report, RfWalkMapName map_name,
+				RfWeightEntry **entries, size_t *count, RfError *err)
+{
+	RfArena scratch;
+	Listing listing;
+	bool ended = false;
+	RfCode code;
+
+	begin_listing(&listing, checkpoint, file, map_name, &scratch);
+	code = take_reports(&listing, report, &ended, err);
+	if (code == RF_OK && !ended)
+		code = fail(&listing, RF_CORRUPT, "has reports without an end", err);
+	return end_listing(&listing, code, entries, count, err);
 }

@@ -50,6 +50,12 @@ extern RfCode rf_walk_file(RfCheckpoint *checkpoint, size_t file, RfWalker walke
 						   RfWalkMapName map_name, RfWeightEntry **entries, size_t *count,
 						   RfError *err);
 
+/* The two ends by themselves, for whoever wants no child: write all reports, and take them. */
+extern void rf_walk_report(RfWalk *walk, RfWalker walker);
+extern RfCode rf_walk_collect(RfCheckpoint *checkpoint, size_t file, int report,
+							  RfWalkMapName map_name, RfWeightEntry **entries, size_t *count,
+							  RfError *err);
+
 extern RfCode rf_hdf5_walk(RfWalk *walk, RfError *err);
 extern RfCode rf_flax_walk(RfWalk *walk, RfError *err);
 extern bool rf_hdf5_map_name(const char *path, char *name, size_t size, RfVariableUse *use);
