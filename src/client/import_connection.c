@@ -55,27 +55,40 @@ connect_with_password(const ImportOptions *options)
 	return conn;
 }
 
+/* The bytes of a message of libpq without the line's end. */
+static int
+trimmed_length(const char *message)
+{
+	size_t length = strlen(message);
+
+	while (length > 0 && message[length - 1] == '\n')
+		length--;
+	return (int) length;
+}
+
 static void
 show_notice(void *context, const char *message)
 {
-	size_t length = strlen(message);
-
 	(void) context;
-	while (length > 0 && message[length - 1] == '\n')
-		length--;
-	import_message_warning("server: %.*s", (int) length, message);
+	import_message_warning("server: %.*s", trimmed_length(message), message);
 }
 
-/* A line with the last newline taken off. */
-static void
-report_connection(const PGconn *conn)
+static bool
+fail(ImportConnection *connection, ImportExit failure)
 {
-	const char *message = conn == NULL ? "out of memory" : PQerrorMessage(conn);
-	size_t length = strlen(message);
+	if (connection->failure == IMPORT_DONE)
+		connection->failure = failure;
+	return false;
+}
 
-	while (length > 0 && message[length - 1] == '\n')
-		length--;
-	import_message_error("%.*s", (int) length, message);
+bool
+import_connection_fail(ImportConnection *connection)
+{
+	const char *message =
+		connection->conn == NULL ? "out of memory" : PQerrorMessage(connection->conn);
+
+	import_message_error("%.*s", trimmed_length(message), message);
+	return fail(connection, IMPORT_NO_SERVER);
 }
 
 bool
@@ -86,11 +99,7 @@ import_connection_open(ImportConnection *connection, const ImportOptions *option
 	memset(connection, 0, sizeof(*connection));
 	connection->conn = connect_with_password(options);
 	if (connection->conn == NULL || PQstatus(connection->conn) != CONNECTION_OK)
-	{
-		report_connection(connection->conn);
-		connection->failure = IMPORT_NO_SERVER;
-		return false;
-	}
+		return import_connection_fail(connection);
 	PQsetNoticeProcessor(connection->conn, show_notice, NULL);
 	import_interrupt_catch();
 	PQsetnonblocking(connection->conn, 1);
@@ -109,21 +118,6 @@ import_connection_close(ImportConnection *connection)
 }
 
 /* ---- failures -------------------------------------------------------------------------------- */
-
-static bool
-fail(ImportConnection *connection, ImportExit failure)
-{
-	if (connection->failure == IMPORT_DONE)
-		connection->failure = failure;
-	return false;
-}
-
-static bool
-fail_connection(ImportConnection *connection)
-{
-	report_connection(connection->conn);
-	return fail(connection, IMPORT_NO_SERVER);
-}
 
 typedef struct Advice
 {
@@ -159,7 +153,8 @@ report_result(const PGresult *result)
 
 	if (message == NULL)
 	{
-		import_message_error("%s", PQresultErrorMessage(result));
+		message = PQresultErrorMessage(result);
+		import_message_error("%.*s", trimmed_length(message), message);
 		return;
 	}
 	if (hint == NULL)
@@ -179,6 +174,7 @@ cancel_statement(ImportConnection *connection)
 	char problem[256];
 
 	connection->canceled = true;
+	import_interrupt_release();
 	if (cancel != NULL && !PQcancel(cancel, problem, sizeof(problem)))
 		import_message_warning("could not send cancel request: %s", problem);
 	PQfreeCancel(cancel);
@@ -201,7 +197,7 @@ import_connection_send(ImportConnection *connection, const char *statement,
 		formats[i] = parameters[i].binary;
 	}
 	if (!PQsendQueryParams(connection->conn, statement, count, NULL, values, lengths, formats, 0))
-		return fail_connection(connection);
+		return import_connection_fail(connection);
 	return true;
 }
 
@@ -221,9 +217,18 @@ wait_for_result(ImportConnection *connection)
 				return fail(connection, IMPORT_FAILED);
 		}
 		if (unsent < 0 || !PQconsumeInput(connection->conn))
-			return fail_connection(connection);
+			return import_connection_fail(connection);
 	}
 	return true;
+}
+
+/* The server's last word, or libpq's, which has no severity. */
+static bool
+ends_connection(const PGresult *result)
+{
+	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+	return severity == NULL || strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0;
 }
 
 bool
@@ -240,13 +245,8 @@ import_connection_receive(ImportConnection *connection, PGresult **result)
 		case PGRES_PIPELINE_ABORTED:
 			if (*result == NULL) /* that is PGRES_FATAL_ERROR to libpq */
 				return true;
-			if (PQstatus(connection->conn) == CONNECTION_BAD)
-				fail_connection(connection);
-			else
-			{
-				report_result(*result);
-				fail(connection, IMPORT_REFUSED);
-			}
+			report_result(*result);
+			fail(connection, ends_connection(*result) ? IMPORT_NO_SERVER : IMPORT_REFUSED);
 			PQclear(*result);
 			*result = NULL;
 			return false;
@@ -266,11 +266,10 @@ import_connection_run(ImportConnection *connection, const char *statement,
 		!import_connection_receive(connection, &result))
 		return NULL;
 	/* libpq says with a NULL that nothing follows */
-	if (!import_connection_receive(connection, &end) || end != NULL)
-	{
-		PQclear(end);
-		PQclear(result);
-		return NULL;
-	}
-	return result;
+	if (import_connection_receive(connection, &end) && end == NULL)
+		return result;
+	fail(connection, IMPORT_NO_SERVER);
+	PQclear(end);
+	PQclear(result);
+	return NULL;
 }

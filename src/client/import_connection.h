@@ -31,6 +31,9 @@ typedef struct ImportConnection
 extern bool import_connection_open(ImportConnection *connection, const ImportOptions *options);
 extern void import_connection_close(ImportConnection *connection);
 
+/* Reports what libpq says went wrong; false. */
+extern bool import_connection_fail(ImportConnection *connection);
+
 /* Sends a statement without waiting. False: reported. */
 extern bool import_connection_send(ImportConnection *connection, const char *statement,
 								   const ImportParameter *parameters, int count);

@@ -64,11 +64,17 @@ import_interrupt_poll(int descriptor, bool also_write)
 }
 
 void
+import_interrupt_release(void)
+{
+	sigprocmask(SIG_SETMASK, &while_waiting, NULL);
+}
+
+void
 import_interrupt_exit(void)
 {
 	int number = pending;
 
 	signal(number, SIG_DFL);
 	raise(number);
-	sigprocmask(SIG_SETMASK, &while_waiting, NULL);
+	import_interrupt_release();
 }

@@ -14,6 +14,8 @@ extern void import_interrupt_catch(void);
 extern bool import_interrupt_pending(void);
 /* Waits until the descriptor can be read (or written, too) or a signal comes. */
 extern void import_interrupt_poll(int descriptor, bool also_write);
+/* From now on a further signal comes at once, whatever the program does. */
+extern void import_interrupt_release(void);
 /* Ends the program by the signal that was noted, as if it had not been caught. */
 extern void import_interrupt_exit(void);
 

@@ -103,10 +103,7 @@ send(Upload *upload, const char *statement, const ImportParameter *parameters, i
 		return false;
 	/* without it the server would keep its answers until its buffer is full */
 	if (!PQsendFlushRequest(upload->connection->conn))
-	{
-		import_message_error("%s", PQerrorMessage(upload->connection->conn));
-		return fail(upload, IMPORT_NO_SERVER);
-	}
+		return import_connection_fail(upload->connection);
 	upload->unanswered[(upload->first + upload->count) % MAX_UNANSWERED] = bytes;
 	upload->count++;
 	upload->bytes += bytes;
@@ -120,7 +117,7 @@ leave_pipeline(Upload *upload)
 	bool synchronized;
 
 	if (!PQpipelineSync(upload->connection->conn))
-		return fail(upload, IMPORT_NO_SERVER);
+		return import_connection_fail(upload->connection);
 	if (!import_connection_receive(upload->connection, &result))
 		return false;
 	synchronized = PQresultStatus(result) == PGRES_PIPELINE_SYNC;
@@ -375,10 +372,7 @@ transfer(Upload *upload, const ImportOptions *options)
 	if (!begin(upload, options))
 		return false;
 	if (!PQenterPipelineMode(upload->connection->conn))
-	{
-		import_message_error("%s", PQerrorMessage(upload->connection->conn));
-		return fail(upload, IMPORT_NO_SERVER);
-	}
+		return import_connection_fail(upload->connection);
 	return send_content(upload) && leave_pipeline(upload);
 }
 
