@@ -100,6 +100,18 @@ describe_avx512_bf16(void)
 			   : "AVX-512 F, BW, DQ, VL, VNNI and BF16, whose products are slow here";
 }
 
+static const char *
+refuse_amx(void)
+{
+	return rf_cpu()->amx ? NULL : rf_cpu()->amx_reason;
+}
+
+static const char *
+describe_amx(void)
+{
+	return rf_cpu()->amx_reason;
+}
+
 static void
 fill_avx2(RfKernels *kernels)
 {
@@ -137,6 +149,13 @@ fill_avx512_bf16(RfKernels *kernels)
 }
 
 static void
+fill_amx(RfKernels *kernels)
+{
+	fill_avx512_bf16(kernels);
+	rf_kernels_fill_amx(kernels);
+}
+
+static void
 fill_blas(RfKernels *kernels)
 {
 	if (rf_cpu()->avx512)
@@ -156,6 +175,7 @@ is_fast_avx512_bf16(void)
 
 /* Fastest first. "auto" takes the first that can run and is the fastest where it can. */
 static KernelSet sets[] = {
+	{.name = "amx", .refuse = refuse_amx, .describe = describe_amx, .fill = fill_amx},
 	{.name = "avx512_bf16",
 	 .refuse = refuse_avx512_bf16,
 	 .describe = describe_avx512_bf16,
@@ -219,8 +239,9 @@ rf_kernels_choose(const char *name, const RfKernels **kernels, RfError *err)
 	if (set == NULL)
 	{
 		rf_error_set(err, RF_INVALID, "unknown kernel set \"%s\"", name);
-		rf_error_hint(err, "Known are \"auto\", \"avx512_bf16\", \"avx512_vnni\", \"avx512\", "
-						   "\"avx2_vnni\", \"avx2\", \"ref\" and \"blas\".");
+		rf_error_hint(err,
+					  "Known are \"auto\", \"amx\", \"avx512_bf16\", \"avx512_vnni\", \"avx512\", "
+					  "\"avx2_vnni\", \"avx2\", \"ref\" and \"blas\".");
 		return RF_INVALID;
 	}
 	refusal = set->refuse();

@@ -82,6 +82,7 @@ struct RfFormat
 	size_t panel;        /* NR, a multiple of RF_LANES */
 	size_t row_block;    /* MC: rows that pass a panel before the next panel is taken */
 	size_t k_block;      /* KC: terms of a partial sum, a multiple of k_step */
+	size_t row_group;    /* converted rows are read in as many, whatever m is */
 	size_t column_block; /* a GEMM over part of a weight starts at a multiple of this column */
 
 	size_t k_step;
@@ -204,6 +205,7 @@ extern void rf_kernels_fill_avx2_vnni(RfKernels *kernels);
 extern void rf_kernels_fill_avx512(RfKernels *kernels);
 extern void rf_kernels_fill_avx512_vnni(RfKernels *kernels);
 extern void rf_kernels_fill_avx512_bf16(RfKernels *kernels);
+extern void rf_kernels_fill_amx(RfKernels *kernels);
 extern void rf_kernels_fill_blas(RfKernels *kernels);
 
 /* blas/: loads the library when it is not there yet; NULL or why it can't be used. */

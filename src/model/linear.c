@@ -122,8 +122,10 @@ size_t
 rf_linear_scratch(const RfEncoder *encoder, const RfLinear *linear, size_t m)
 {
 	const RfFormat *format = format_of(encoder, linear);
+	size_t groups = (smaller(m, PIECE_ROWS) + format->row_group - 1) / format->row_group;
 
-	return format->convert == NULL || m == 0 ? 0 : piece_rows(m) * rf_row_size(format, linear->k);
+	return format->convert == NULL ? 0
+								   : groups * format->row_group * rf_row_size(format, linear->k);
 }
 
 /* Heads are called without or with a smaller workspace: they get a block of their own. */

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "../../src/kernels/dispatch.h"
+#include "amx_emulated.h"
 
 static inline void
 with_every_set(void (*check)(const RfKernels *kernels))
@@ -34,7 +35,7 @@ with_every_set(void (*check)(const RfKernels *kernels))
 	}
 }
 
-/* The same with each precision that the set has. */
+/* The same with each precision that the set has, and with those of AMX on a model of it. */
 static inline void
 with_every_format(void (*check)(const RfKernels *kernels, RfPrecision precision))
 {
@@ -51,6 +52,8 @@ with_every_format(void (*check)(const RfKernels *kernels, RfPrecision precision)
 			assert_int_equal(rf_kernels_choose(status.name, &kernels, &err), RF_OK);
 			check(kernels, precision);
 		}
+	check(emulated_amx(), RF_PRECISION_BF16);
+	check(emulated_amx(), RF_PRECISION_INT8);
 }
 
 /* Uniform in [-1, 1), xorshift64*. */

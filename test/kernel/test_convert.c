@@ -58,7 +58,7 @@ compare_rows(const RfKernels *kernels, RfPrecision precision, const float *value
 			found + i / format->k_block * (format->row_head + format->k_block * format->row_term),
 			expected +
 				i / format->k_block * (reference->row_head + format->k_block * reference->row_term),
-			format->row_head);
+			reference->row_head);
 	for (size_t i = 0; i < last; i++)
 	{
 		double expected_term = i < k ? read_term(reference, precision, expected, i) : 0;

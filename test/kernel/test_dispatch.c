@@ -76,6 +76,7 @@ check_format(const RfFormat *format)
 	assert_non_null(format->unpack);
 	assert_int_equal(format->panel % RF_LANES, 0);
 	assert_int_equal(format->column_block % RF_LANES, 0);
+	assert_true(format->row_group > 0);
 	assert_int_equal(format->k_block % format->k_step, 0);
 	assert_true(format->k_block <= RF_MAX_K_BLOCK);
 }

@@ -29,7 +29,7 @@ typedef struct Shape
 static const Shape shapes[] = {
 	{1, 1, 1},     {1, 3, 64},     {2, 7, 6},     {5, 40, 24},   {6, 64, 64},   {7, 65, 40},
 	{13, 120, 40}, {16, 96, 96},   {17, 130, 33}, {31, 40, 96},  {64, 256, 64}, {65, 257, 255},
-	{3, 1300, 96}, {100, 48, 257}, {97, 77, 600}, {1, 80, 1027}, {300, 16, 16},
+	{3, 1300, 96}, {100, 48, 257}, {97, 77, 600}, {1, 80, 1027}, {300, 16, 16}, {161, 70, 840},
 };
 
 typedef struct Problem
@@ -104,7 +104,7 @@ convert_rows(Problem *problem)
 		keep_row(problem, i);
 	problem->row_size =
 		format->convert == NULL ? problem->lda * sizeof(float) : rf_row_size(format, shape.k);
-	problem->rows = malloc(shape.m * problem->row_size);
+	problem->rows = malloc((shape.m + format->row_group) * problem->row_size);
 	if (format->convert == NULL)
 		memcpy(problem->rows, problem->a, shape.m * problem->row_size);
 	for (size_t i = 0; i < shape.m && format->convert != NULL; i++)

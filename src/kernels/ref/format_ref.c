@@ -128,7 +128,7 @@ convert_block(const RfFormat *format, const float *values, size_t depth, char *b
 	}
 	head = rf_row_head(low, high, &inverse);
 	memcpy(block, &head, sizeof(head));
-	block += sizeof(head);
+	block += format->row_head;
 	for (size_t i = 0; i < padded_depth(format, depth); i++)
 	{
 		uint8_t code = i < depth ? rf_row_code(values[i], low, inverse) : 0;
@@ -162,6 +162,7 @@ fill_panels(RfFormat *format)
 	format->panel = RF_LANES;
 	format->row_block = 256;
 	format->k_block = RF_MAX_K_BLOCK;
+	format->row_group = 1;
 	format->column_block = format->panel;
 	format->gemm = rf_gemm_panels;
 	format->weight_size = rf_pack_panels_size;

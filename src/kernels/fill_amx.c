@@ -1,0 +1,26 @@
+/*
+ * fill_amx.c - the tile unit behind the GEMMs of low precision; the other rows stay those of
+ * AVX-512, attention too.
+ */
+#include "dispatch.h"
+
+#if defined(__x86_64__)
+
+#include "amx/kernels_amx.h"
+
+void
+rf_kernels_fill_amx(RfKernels *kernels)
+{
+	rf_fill_formats_amx(kernels->formats);
+	kernels->fast_bf16 = true;
+}
+
+#else
+
+void
+rf_kernels_fill_amx(RfKernels *kernels)
+{
+	(void) kernels;
+}
+
+#endif
