@@ -29,6 +29,7 @@ my @taggers = qw(tokcls-en tokcls-zh-word);
 my @fillers = qw(mlm-en-untied mlm-v2-zh mlm-zh-word mlm-zh-word-bf16 mlm-zh-word-fp16);
 my @regressors = qw(seqcls-zh-reg);
 my @answerers = qw(qa-en);
+my @decoders = qw(clm-zh-char sim-zh-char);
 my @choosers = qw(mc-en mc-summary);
 
 my $golden = $ENV{ROFORMER_GOLDEN} || "$FindBin::RealBin/../golden/data";
@@ -91,7 +92,7 @@ sub load_records
 	});
 }
 
-load_records($_) foreach @encoders, @classifiers, @taggers, @fillers, @answerers, @choosers, @regressors;
+load_records($_) foreach @encoders, @classifiers, @taggers, @fillers, @answerers, @choosers, @regressors, @decoders, 'clm-xattn';
 
 # ---- encodings -----------------------------------------------------------------------------------
 
@@ -116,6 +117,21 @@ FROM record, encoding(model, r) AS e, LATERAL (VALUES
 ) AS v(what, equal)
 WHERE r ? 'offsets';
 SQL
+
+# What no golden model has: a copy of one with a value of a JSON file changed.
+sub load_changed
+{
+	my ($name, $model, $file, %values) = @_;
+	my $directory = PostgreSQL::Test::Utils::tempdir();
+	my $json = JSON::PP->new->canonical;
+
+	copy($_, $directory) foreach glob "$golden/models/$model/*";
+	my $content = $json->decode(slurp_file("$directory/$file"));
+	$content->{$_} = $values{$_} foreach keys %values;
+	unlink "$directory/$file";
+	PostgreSQL::Test::Utils::append_to_file("$directory/$file", $json->encode($content));
+	sql("SELECT roformer.load_model('$name', '$directory')");
+}
 
 # ---- texts for inference -------------------------------------------------------------------------
 
@@ -412,23 +428,77 @@ FROM together, unnest(ids) WITH ORDINALITY AS t(id, i) JOIN s USING (id)
 SQL
 }
 
-# ---- other heads ---------------------------------------------------------------------------------
+# ---- decoders ------------------------------------------------------------------------------------
 
-# Kinds of heads that no golden model with these files and this tokenizer has: a copy of a model with
-# one value of a JSON file changed.
-sub load_changed
+# Logits are those of the whole text, its final [SEP] included; a causal model's prompt ends before that.
+foreach my $model (@decoders)
 {
-	my ($name, $model, $file, %values) = @_;
-	my $directory = PostgreSQL::Test::Utils::tempdir();
-	my $json = JSON::PP->new->canonical;
-
-	copy($_, $directory) foreach glob "$golden/models/$model/*";
-	my $content = $json->decode(slurp_file("$directory/$file"));
-	$content->{$_} = $values{$_} foreach keys %values;
-	unlink "$directory/$file";
-	PostgreSQL::Test::Utils::append_to_file("$directory/$file", $json->encode($content));
-	sql("SELECT roformer.load_model('$name', '$directory')");
+	sql(<<"SQL");
+WITH s AS MATERIALIZED (
+	SELECT id, r->'out' AS o, r, text, ids, logits(model, text, pair) AS l, cardinality(ids) - (r ? 'prompt_ids')::int AS n
+	FROM input WHERE model = '$model'),
+after AS MATERIALIZED (
+	SELECT id, l[n:n] AS l, CASE WHEN o ? 'last' THEN o->'last' ELSE o->'first' END AS p FROM s),
+normal AS MATERIALIZED (
+	SELECT id, i, ln((SELECT sum(exp(x::float8)) FROM unnest(l[i:i]) AS x)) AS logsumexp FROM s, generate_series(1, n) AS i)
+INSERT INTO result
+SELECT '$model', id, 'logits of ids 0-7', 'vocabulary', deviation(l[1:1][1:8], p->'logits_first8') FROM after
+UNION ALL
+SELECT '$model', id, 'logsumexp', 'vocabulary',
+	abs((SELECT ln(sum(exp(x::float8))) FROM unnest(l) AS x) - (p->>'logsumexp')::float8) FROM after
+UNION ALL
+SELECT '$model', id, 'top logits', 'vocabulary', deviation(l[1:1][((t->>1)::int + 1):((t->>1)::int + 1)], t->2)
+FROM after, jsonb_array_elements(p->'top') AS t
+UNION ALL
+SELECT '$model', id, 'token_logprobs', 'vocabulary', abs(l[i][ids[i + 1] + 1] - logsumexp - (o->'token_logprobs'->>i)::float8)
+FROM s JOIN normal USING (id) WHERE i < n AND o ? 'token_logprobs'
+UNION ALL
+SELECT '$model', id, 'generate', 'exact',
+	inequality(roformer.generate('$model', text, jsonb_array_length(o->'greedy_ids')) = o->>'greedy_text') FROM s
+UNION ALL
+SELECT '$model', id, 'embed pooler', 'hidden', deviation(roformer.embed('$model', text, 'pooler'), o->'pooler_output')
+FROM s WHERE o ? 'pooler_output'
+UNION ALL
+SELECT '$model', id, 'pooler_l2_normalized', 'score', deviation(ARRAY(
+		SELECT (x / sqrt(sum(x::float8 ^ 2) OVER ()))::real FROM unnest(roformer.embed('$model', text, 'pooler')) WITH ORDINALITY AS t(x, n) ORDER BY n),
+	o->'pooler_l2_normalized')
+FROM s WHERE o ? 'pooler_l2_normalized'
+SQL
+	sql(<<"SQL");
+WITH s AS MATERIALIZED (
+	SELECT array_agg(text ORDER BY id) AS texts, array_agg(r->'out'->>'greedy_text' ORDER BY id) AS want,
+		max(jsonb_array_length(r->'out'->'greedy_ids')) AS tokens
+	FROM input WHERE model = '$model')
+INSERT INTO result
+SELECT '$model', 'all', 'generate, all at once', 'exact', inequality(roformer.generate('$model', texts, tokens) = want) FROM s
+SQL
+	# What sampling keeps: all that is drawn as the first token is among it.
+	sql(<<"SQL") if $model eq 'clm-zh-char';
+WITH s AS MATERIALIZED (
+	SELECT id, text, (k->>'temperature')::float8 AS temperature, (k->>'top_k')::int AS top_k, (k->>'top_p')::float8 AS top_p, k->'ids' AS ids
+	FROM (SELECT * FROM input WHERE model = '$model' ORDER BY id LIMIT 4) AS i, jsonb_array_elements(r->'out'->'sampling') AS k
+	WHERE NOT k ? 'n_kept'),
+drawn AS MATERIALIZED (
+	SELECT s.*, g FROM s, unnest(roformer.generate('$model', array_fill(text, ARRAY[300]), 1, temperature, top_k, top_p)) AS g),
+kept AS (
+	SELECT s.*, roformer.decode('$model', ARRAY[i::int], true) AS token FROM s, jsonb_array_elements_text(ids) AS i)
+INSERT INTO result
+SELECT '$model', id, 'drawn tokens are kept ones', 'exact', inequality(EXISTS (
+	SELECT FROM kept AS k WHERE k.id = d.id AND k.ids = d.ids AND k.token = d.g)) FROM drawn AS d
+SQL
 }
+
+# The reference's cross-attention has states of an encoder, which SQL hasn't: here it is left out, and the model goes on.
+is(sql("SELECT count(*) FROM record WHERE model = 'clm-xattn' AND roformer.generate(model, r->>'text', 5) <> ''"), 6,
+	'clm-xattn: generates without an encoder');
+
+# A token that the configuration names ends the text, here the fourth of a greedy one.
+load_changed('eos', 'clm-zh-char', 'config.json', eos_token_id =>
+	sql("SELECT r->'out'->'greedy_ids'->3 FROM record WHERE id = 'clm-zh-char-001'") + 0);
+is(sql("SELECT roformer.generate('eos', r->>'text', 12) = roformer.generate('clm-zh-char', r->>'text', 4) FROM record WHERE id = 'clm-zh-char-001'"), 't',
+	'eos_token_id ends a text');
+
+# ---- other heads ---------------------------------------------------------------------------------
 
 # Several labels at once: each has a probability of its own.
 load_changed('multi-label', 'seqcls-en', 'config.json', problem_type => 'multi_label_classification');
@@ -460,7 +530,10 @@ my %records = (
 	'mlm-zh-word' => 30,
 	'mlm-zh-word-bf16' => 30,
 	'mlm-zh-word-fp16' => 30,
+	'clm-xattn' => 6,
+	'clm-zh-char' => 15,
 	'seqcls-zh-reg' => 66,
+	'sim-zh-char' => 24,
 	'mc-en' => 14,
 	'mc-summary' => 14,
 	'qa-en' => 26);
