@@ -32,6 +32,7 @@ typedef struct RoformerModelOptions
 	int overflow;	 /* RfOverflow, -1: unset */
 	int pooling;	 /* RfPooling, -1: unset */
 	int precision;	 /* RoformerPrecisionSetting, -1: unset */
+	RfTokenizerChoice tokenizer; /* RF_TOKENIZER_AS_NAMED: unset */
 	int label_count; /* 0: unset */
 	char **labels;	 /* server encoding */
 } RoformerModelOptions;

@@ -59,7 +59,8 @@ extern bool rf_content_needs_dictionary(const RfContent *content);
 extern RfCode rf_content_read_dictionary(RfContent *content, const char *path, RfError *err);
 /* The dictionary that was added, or NULL. */
 extern const RfFile *rf_content_dictionary(const RfContent *content);
-/* Whether it can be compiled, as rf_jieba_compile. */
-extern RfCode rf_content_check_dictionary(RfContent *content, RfError *err);
+/* Whether it can be compiled, as rf_jieba_compile; abort_fn may be NULL. */
+extern RfCode rf_content_check_dictionary(RfContent *content, const RfAbort *abort_fn,
+										  RfError *err);
 
 #endif

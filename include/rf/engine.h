@@ -40,6 +40,9 @@ extern void rf_session_close(RfSession *session); /* NULL is fine */
 extern RfCode rf_session_set_dictionary(RfSession *session, const void *block, size_t size,
 										RfError *err);
 
+/* At first it is the tokenizer whose class the model's files name. */
+extern void rf_session_choose_tokenizer(RfSession *session, RfTokenizerChoice choice);
+
 extern const RfConfig *rf_session_config(const RfSession *session);
 extern const RfTokenizer *rf_session_tokenizer(const RfSession *session);
 extern RfPrecision rf_session_precision(const RfSession *session);

@@ -1,9 +1,9 @@
 /*
  * tokenizer.h - text to token ids with the positions they came from, and back.
  *
- * Follows the slow tokenizers of the reference implementation (docs/tokenizer.md): BertTokenizer,
- * that is basic tokenizer and WordPiece, and RoFormerTokenizer, which cuts Chinese words with jieba
- * first. A compiled tokenizer is one position-independent, read-only block: it lies in the model
+ * Follows the slow and the fast tokenizers of the reference implementation (docs/tokenizer.md):
+ * BertTokenizer, that is basic tokenizer and WordPiece, and RoFormerTokenizer, which cuts Chinese
+ * words with jieba first. A compiled tokenizer is one position-independent, read-only block: it lies in the model
  * image that all backends share. So is a compiled dictionary.
  *
  * All texts are UTF-8. Positions count code points of the original text from 0.
@@ -33,6 +33,7 @@ typedef enum RfSpecial
 typedef struct RfTokenizerOptions
 {
 	RfTokenizerClass tokenizer_class;
+	bool fast; /* the class named is the fast one */
 	bool do_lower_case;
 	bool do_basic_tokenize;
 	bool strip_accents; /* null in the file: as do_lower_case */
@@ -67,8 +68,8 @@ extern RfCode rf_tokenizer_compile(const RfTokenizerOptions *options, const char
  * read-only block of *size bytes in arena (aligned to RF_ALIGNMENT). RF_CORRUPT for invalid UTF-8,
  * broken frequencies or a dictionary without any; RF_LIMIT beyond 2^24 words or 2^28 bytes.
  */
-extern RfCode rf_jieba_compile(const char *dict, size_t length, RfArena *arena, void **block,
-							   size_t *size, RfError *err);
+extern RfCode rf_jieba_compile(const char *dict, size_t length, const RfAbort *abort_fn,
+							   RfArena *arena, void **block, size_t *size, RfError *err);
 
 typedef struct RfJiebaBlock RfJiebaBlock; /* private layout of the compiled dictionary */
 
@@ -101,11 +102,23 @@ typedef struct RfTokenizer
 	int32_t vocab_size;					  /* ids are 0 .. vocab_size - 1 */
 	int32_t special_ids[RF_SPECIAL_COUNT];
 	const RfJieba *jieba; /* set by the owner; what RF_TOKENIZER_ROFORMER can't do without */
+	bool fast;            /* as the fast tokenizer of the reference: rf_tokenizer_choose */
 } RfTokenizer;
 
 /* Checks magic, version and size of the block. */
 extern RfCode rf_tokenizer_open(const void *block, size_t size, RfTokenizer *tokenizer,
 								RfError *err);
+
+/* Which of the reference's two tokenizers is followed. */
+typedef enum RfTokenizerChoice
+{
+	RF_TOKENIZER_AS_NAMED, /* the one whose class tokenizer_config.json names */
+	RF_TOKENIZER_SLOW,
+	RF_TOKENIZER_FAST
+} RfTokenizerChoice;
+
+/* An opened tokenizer is as named. */
+extern void rf_tokenizer_choose(RfTokenizer *tokenizer, RfTokenizerChoice choice);
 
 /* The token's text (not terminated); "[UNK]"'s for an id outside the vocabulary. */
 extern const char *rf_tokenizer_token(const RfTokenizer *tokenizer, int32_t id, size_t *length);

@@ -35,7 +35,7 @@ open_dictionary(ImportModel *model, const char *dictionary, RfError *err)
 		return RF_OK;
 	RF_TRY(rf_content_read_dictionary(&model->content, path, err));
 	model->dictionary = path;
-	return rf_content_check_dictionary(&model->content, err);
+	return rf_content_check_dictionary(&model->content, NULL, err);
 }
 
 static RfCode

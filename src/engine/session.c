@@ -69,6 +69,12 @@ rf_session_set_dictionary(RfSession *session, const void *block, size_t size, Rf
 	return RF_OK;
 }
 
+void
+rf_session_choose_tokenizer(RfSession *session, RfTokenizerChoice choice)
+{
+	rf_tokenizer_choose(&session->tokenizer, choice);
+}
+
 const RfConfig *
 rf_session_config(const RfSession *session)
 {

@@ -158,7 +158,7 @@ rf_content_dictionary(const RfContent *content)
 }
 
 RfCode
-rf_content_check_dictionary(RfContent *content, RfError *err)
+rf_content_check_dictionary(RfContent *content, const RfAbort *abort_fn, RfError *err)
 {
 	const RfFile *file = rf_content_dictionary(content);
 	RfArenaMark mark = rf_arena_mark(&content->arena);
@@ -167,7 +167,7 @@ rf_content_check_dictionary(RfContent *content, RfError *err)
 	RfCode code;
 
 	RF_FAIL_IF(file == NULL, err, RF_NOT_FOUND, "the model has no dictionary");
-	code = rf_jieba_compile(file->data, file->size, &content->arena, &block, &size, err);
+	code = rf_jieba_compile(file->data, file->size, abort_fn, &content->arena, &block, &size, err);
 	rf_arena_rewind(&content->arena, mark);
 	return code;
 }

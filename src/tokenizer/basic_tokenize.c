@@ -60,6 +60,7 @@ finish_word(RfBasic *basic)
 	int32_t id;
 
 	if (word->count == 0 || word->used > RF_TOKENIZER_MAX_TOKEN_BYTES ||
+		(view->flags & RF_TOKENIZER_IS_FAST) ||
 		!(view->block->first[(unsigned char) word->bytes[0]] & RF_FIRST_OF_PROTECTED) ||
 		rf_trie_find(&view->protected, word->bytes, word->used) != 1)
 		return rf_wordpiece_put(view, word, basic->sink);
@@ -96,7 +97,8 @@ cut_piece(RfBasic *basic, const RfAtoms *atoms, bool at_punctuation)
 
 /*
  * Steps 7 and 8 of the piece. last: it ends here; a piece cut into parts is not protected.
- * Protected pieces are compared before accents are removed, and once more after it. Without that
+ * Protected pieces, which the fast tokenizers don't know, are compared before accents are removed,
+ * and once more after it. Without that
  * step a piece is in NFC already; otherwise NFC can only make a difference for tokens with accents
  * of their own.
  */
@@ -104,9 +106,9 @@ static RfCode
 work_off_piece(RfBasic *basic, bool last)
 {
 	const RfUnicode *unicode = &basic->view->unicode;
-	uint32_t flags = basic->view->block->flags;
+	uint32_t flags = basic->view->flags;
 	bool strip = (flags & RF_TOKENIZER_STRIP) && (basic->traits & RF_UNICODE_ACCENTED);
-	bool compare = last && !basic->continued;
+	bool compare = last && !basic->continued && !(flags & RF_TOKENIZER_IS_FAST);
 	const RfAtoms *atoms = &basic->piece;
 	bool whole = false;
 
@@ -136,7 +138,7 @@ end_piece(RfBasic *basic)
 {
 	if (basic->piece.count == 0 && !basic->continued)
 		return RF_OK;
-	if (basic->view->block->flags & RF_TOKENIZER_BASIC)
+	if (basic->view->flags & RF_TOKENIZER_BASIC)
 	{
 		RF_TRY(work_off_piece(basic, true));
 		RF_TRY(finish_word(basic));
@@ -156,7 +158,7 @@ end_piece(RfBasic *basic)
 static RfCode
 end_part(RfBasic *basic)
 {
-	if (basic->view->block->flags & RF_TOKENIZER_BASIC)
+	if (basic->view->flags & RF_TOKENIZER_BASIC)
 		RF_TRY(work_off_piece(basic, false));
 	else
 		RF_TRY(cut_piece(basic, &basic->piece, false));
@@ -178,7 +180,7 @@ check_unstable(const RfBasic *basic, const RfAtoms *atoms)
 static RfCode
 append(RfBasic *basic, RfAtom atom, uint32_t entry)
 {
-	uint32_t flags = basic->view->block->flags;
+	uint32_t flags = basic->view->flags;
 
 	if (flags & RF_TOKENIZER_STRIP)
 	{
@@ -199,7 +201,7 @@ append(RfBasic *basic, RfAtom atom, uint32_t entry)
 static RfCode
 place(RfBasic *basic, RfAtom atom, uint32_t entry)
 {
-	if (!(basic->view->block->flags & RF_TOKENIZER_IDEOGRAPHS) || !(entry & RF_UNICODE_IDEOGRAPH))
+	if (!(basic->view->flags & RF_TOKENIZER_IDEOGRAPHS) || !(entry & RF_UNICODE_IDEOGRAPH))
 		return append(basic, atom, entry);
 	RF_TRY(end_piece(basic));
 	RF_TRY(append(basic, atom, entry));
@@ -245,7 +247,7 @@ compose(RfBasic *basic, RfAtom atom, uint32_t entry)
 RfCode
 rf_basic_add(RfBasic *basic, RfAtom atom)
 {
-	uint32_t flags = basic->view->block->flags;
+	uint32_t flags = basic->view->flags;
 	uint32_t entry = rf_unicode_entry(&basic->view->unicode, atom.code_point);
 
 	if (!(flags & RF_TOKENIZER_BASIC))
@@ -260,7 +262,7 @@ rf_basic_add(RfBasic *basic, RfAtom atom)
 		default:
 			break;
 	}
-	if (flags & RF_TOKENIZER_STRIP)
+	if (flags & (RF_TOKENIZER_STRIP | RF_TOKENIZER_IS_FAST))
 		return place(basic, atom, entry);
 	return compose(basic, atom, entry);
 }

@@ -33,25 +33,30 @@ typedef struct Compiler
 	size_t token_bytes_count;
 } Compiler;
 
+/* The fast tokenizers have no do_basic_tokenize. */
 static void
 set_flags(Compiler *compiler)
 {
 	const RfTokenizerOptions *options = compiler->options;
-	uint32_t flags = 0;
+	uint32_t words = options->tokenizer_class == RF_TOKENIZER_ROFORMER ? RF_TOKENIZER_JIEBA : 0;
+	uint32_t flags = RF_TOKENIZER_BASIC;
 
-	if (options->tokenizer_class == RF_TOKENIZER_ROFORMER)
-		flags |= RF_TOKENIZER_JIEBA;
-	if (options->do_basic_tokenize)
-	{
-		flags |= RF_TOKENIZER_BASIC;
-		if (options->do_lower_case)
-			flags |= RF_TOKENIZER_LOWER;
-		if (options->strip_accents)
-			flags |= RF_TOKENIZER_STRIP;
-		if (options->tokenize_chinese_chars)
-			flags |= RF_TOKENIZER_IDEOGRAPHS;
-	}
-	compiler->header.flags = flags;
+	if (options->do_lower_case)
+		flags |= RF_TOKENIZER_LOWER;
+	if (options->strip_accents)
+		flags |= RF_TOKENIZER_STRIP;
+	if (options->tokenize_chinese_chars)
+		flags |= RF_TOKENIZER_IDEOGRAPHS;
+	compiler->header.flags = options->do_basic_tokenize ? words | flags : words;
+	compiler->header.fast_flags = words | flags | RF_TOKENIZER_IS_FAST;
+	compiler->header.fast = options->fast;
+}
+
+static void
+add_flag(Compiler *compiler, uint32_t flag)
+{
+	compiler->header.flags |= flag;
+	compiler->header.fast_flags |= flag;
 }
 
 static RfCode
@@ -116,7 +121,7 @@ index_added(Compiler *compiler)
 	for (size_t i = 0; i < count; i++)
 		if (compiler->added[i].value >= 0)
 			keys[used++] = compiler->added[i];
-	return rf_trie_build(keys, used, &compiler->scratch, &compiler->named, compiler->err);
+	return rf_trie_build(keys, used, NULL, &compiler->scratch, &compiler->named, compiler->err);
 }
 
 /*
@@ -190,8 +195,8 @@ index_vocab(Compiler *compiler, const RfVocab *vocab)
 	memcpy(keys, vocab->keys, vocab->count * sizeof(*keys));
 	for (size_t i = 0; i < vocab->count; i++)
 		if (is_blank(&compiler->view.unicode, &keys[i]))
-			compiler->header.flags |= RF_TOKENIZER_BLANKS;
-	RF_TRY(rf_trie_build(keys, vocab->count, &compiler->scratch, &compiler->view.vocab,
+			add_flag(compiler, RF_TOKENIZER_BLANKS);
+	RF_TRY(rf_trie_build(keys, vocab->count, NULL, &compiler->scratch, &compiler->view.vocab,
 						 compiler->err));
 	node = rf_trie_step(&compiler->view.vocab, 0, '#');
 	compiler->header.continuation = node == 0 ? 0 : rf_trie_step(&compiler->view.vocab, node, '#');
@@ -231,7 +236,7 @@ index_literals(Compiler *compiler)
 		keys[options->added_count + i] =
 			(RfTrieKey){options->special[i], (uint32_t) strlen(options->special[i]),
 						compiler->header.special_ids[i]};
-	return rf_trie_build(keys, options->added_count + RF_SPECIAL_COUNT, &compiler->scratch,
+	return rf_trie_build(keys, options->added_count + RF_SPECIAL_COUNT, NULL, &compiler->scratch,
 						 &compiler->view.literals, compiler->err);
 }
 
@@ -260,8 +265,9 @@ index_protected(Compiler *compiler)
 	for (size_t i = 0; i < count; i++)
 		for (uint32_t at = 0; at < keys[i].length; at++)
 			if ((unsigned char) keys[i].bytes[at] >= 0x80)
-				compiler->header.flags |= RF_TOKENIZER_ACCENTED;
-	return rf_trie_build(keys, count, &compiler->scratch, &compiler->view.protected, compiler->err);
+				add_flag(compiler, RF_TOKENIZER_ACCENTED);
+	return rf_trie_build(keys, count, NULL, &compiler->scratch, &compiler->view.protected,
+						 compiler->err);
 }
 
 static RfCode

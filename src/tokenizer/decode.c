@@ -140,7 +140,7 @@ rf_decode(const RfTokenizer *tokenizer, const int32_t *ids, size_t count, bool s
 	Output output = {0};
 	size_t room = 1;
 
-	rf_tokenizer_view(tokenizer->block, &view);
+	rf_tokenizer_view(tokenizer, &view);
 	for (size_t i = 0; i < count; i++)
 	{
 		size_t token_length;

@@ -21,10 +21,12 @@
 #define RF_JIEBA_MAX_WORDS ((size_t) 1 << 24)
 #define RF_JIEBA_MAX_WORD ((size_t) 1024)
 #define MAX_FREQUENCY ((uint64_t) 1 << 53)
+#define POLL_LINES ((size_t) 32768) /* and nodes: a few milliseconds */
 
 typedef struct Dictionary
 {
 	RfArena scratch;
+	const RfAbort *abort_fn;
 	RfError *err;
 	RfTrieKey *keys;       /* [count] value: which line */
 	uint64_t *frequencies; /* [count] by line */
@@ -38,6 +40,15 @@ static bool
 is_blank(char byte)
 {
 	return byte == ' ' || (byte >= '\t' && byte <= '\r');
+}
+
+/* Called for each line or node with its number. */
+static RfCode
+poll(const Dictionary *dictionary, size_t number)
+{
+	RF_FAIL_IF(number % POLL_LINES == 0 && rf_abort_requested(dictionary->abort_fn),
+			   dictionary->err, RF_CANCELED, "compiling the dictionary was canceled");
+	return RF_OK;
 }
 
 /* The next field of a line; its length is 0 when there is none. */
@@ -131,6 +142,7 @@ parse_lines(Dictionary *dictionary, const char *text, size_t length)
 		if (line_end == NULL)
 			line_end = end;
 		RF_TRY(parse_line(dictionary, text, line_end, ++number));
+		RF_TRY(poll(dictionary, number));
 		text = line_end == end ? end : line_end + 1;
 	}
 	return RF_OK;
@@ -149,6 +161,7 @@ sum_frequencies(Dictionary *dictionary)
 {
 	for (size_t node = 0; node < dictionary->trie.count; node++)
 	{
+		RF_TRY(poll(dictionary, node));
 		if (!is_word(&dictionary->trie, node))
 			continue;
 		dictionary->word_count++;
@@ -162,13 +175,14 @@ sum_frequencies(Dictionary *dictionary)
 	return RF_OK;
 }
 
-static void
+static RfCode
 write_weights(const Dictionary *dictionary, int32_t *values, double *weights, double log_total)
 {
 	int32_t word = 0;
 
 	for (size_t node = 0; node < dictionary->trie.count; node++)
 	{
+		RF_TRY(poll(dictionary, node));
 		if (!is_word(&dictionary->trie, node))
 		{
 			values[node] = -1;
@@ -178,6 +192,7 @@ write_weights(const Dictionary *dictionary, int32_t *values, double *weights, do
 			log((double) dictionary->frequencies[dictionary->trie.values[node]]) - log_total;
 		values[node] = word++;
 	}
+	return RF_OK;
 }
 
 static RfCode
@@ -201,8 +216,8 @@ write_block(const Dictionary *dictionary, RfArena *arena, void **block, size_t *
 		return rf_error_memory(dictionary->err, header.size);
 	memcpy(bytes, &header, sizeof(header));
 	memcpy(bytes + header.nodes, trie->nodes, trie->count * sizeof(*trie->nodes));
-	write_weights(dictionary, (int32_t *) (bytes + header.values),
-				  (double *) (bytes + header.weights), log_total);
+	RF_TRY(write_weights(dictionary, (int32_t *) (bytes + header.values),
+						 (double *) (bytes + header.weights), log_total));
 	*block = bytes;
 	*size = header.size;
 	return RF_OK;
@@ -213,17 +228,17 @@ compile_dictionary(Dictionary *dictionary, const char *text, size_t length, RfAr
 				   void **block, size_t *size)
 {
 	RF_TRY(parse_lines(dictionary, text, length));
-	RF_TRY(rf_trie_build(dictionary->keys, dictionary->count, &dictionary->scratch,
-						 &dictionary->trie, dictionary->err));
+	RF_TRY(rf_trie_build(dictionary->keys, dictionary->count, dictionary->abort_fn,
+						 &dictionary->scratch, &dictionary->trie, dictionary->err));
 	RF_TRY(sum_frequencies(dictionary));
 	return write_block(dictionary, arena, block, size);
 }
 
 RfCode
-rf_jieba_compile(const char *dict, size_t length, RfArena *arena, void **block, size_t *size,
-				 RfError *err)
+rf_jieba_compile(const char *dict, size_t length, const RfAbort *abort_fn, RfArena *arena,
+				 void **block, size_t *size, RfError *err)
 {
-	Dictionary dictionary = {.err = err};
+	Dictionary dictionary = {.abort_fn = abort_fn, .err = err};
 	RfCode code;
 
 	rf_arena_init(&dictionary.scratch, arena->memory);

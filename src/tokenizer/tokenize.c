@@ -38,27 +38,33 @@ typedef struct Scan
 	size_t length;
 	Cursor cursor;
 	bool words; /* jieba's words first */
+	bool ascii; /* the block's tables for plain ASCII hold */
 	RfWordCut word_cut;
 	RfBasic basic;
 	RfTokenSink *sink;
 	RfError *err;
 } Scan;
 
-/* The length in bytes of the shortest literal that stands at a byte of the text, 0: none does. */
+/*
+ * The length in bytes of the shortest literal that stands at a byte of the text, 0: none does. The
+ * fast tokenizers, which cut literals out of the raw text, take the longest.
+ */
 static size_t
 match_raw_literal(const Scan *scan, size_t at)
 {
+	bool longest = (scan->view.flags & RF_TOKENIZER_IS_FAST) != 0;
 	uint32_t node = 0;
+	size_t length = 0;
 
-	for (size_t i = at; i < scan->length; i++)
+	for (size_t i = at; i < scan->length && (length == 0 || longest); i++)
 	{
 		node = rf_trie_step(&scan->view.literals, node, (unsigned char) scan->text[i]);
 		if (node == 0)
 			break;
 		if (rf_trie_accepts(&scan->view.literals, node))
-			return i + 1 - at;
+			length = i + 1 - at;
 	}
-	return 0;
+	return length;
 }
 
 /* The next character of the lower-cased text; false at its end and before invalid UTF-8. */
@@ -78,7 +84,7 @@ next_atom(const Scan *scan, Cursor *cursor, RfAtom *atom)
 	step = rf_utf8_decode(bytes, scan->length - cursor->at, &atom->code_point);
 	if (step == 0)
 		return false;
-	if (scan->view.block->flags & RF_TOKENIZER_LOWER)
+	if (scan->view.flags & RF_TOKENIZER_LOWER)
 	{
 		if (cursor->at >= cursor->literal &&
 			scan->view.block->first[(unsigned char) bytes[0]] & RF_FIRST_OF_LITERAL)
@@ -254,7 +260,7 @@ take_next(Scan *scan)
 {
 	bool taken = false;
 
-	if (!scan->words && rf_basic_idle(&scan->basic) && scan->cursor.pending == 0 &&
+	if (scan->ascii && rf_basic_idle(&scan->basic) && scan->cursor.pending == 0 &&
 		scan->cursor.at >= scan->cursor.literal)
 		RF_TRY(take_ascii_piece(scan, &taken));
 	return taken ? RF_OK : take_atom(scan);
@@ -269,13 +275,16 @@ rf_tokenize_into(const RfTokenizer *tokenizer, const char *text, size_t length,
 
 	RF_FAIL_IF(length > MAX_TEXT_BYTES, err, RF_LIMIT, "text has %zu bytes, more than %zu", length,
 			   MAX_TEXT_BYTES);
-	rf_tokenizer_view(tokenizer->block, &scan.view);
+	rf_tokenizer_view(tokenizer, &scan.view);
 	scan.text = text;
 	scan.length = length;
 	scan.cursor = (Cursor){0};
 	scan.sink = sink;
 	scan.err = err;
-	scan.words = (scan.view.block->flags & RF_TOKENIZER_JIEBA) != 0;
+	scan.words = (scan.view.flags & RF_TOKENIZER_JIEBA) != 0;
+	/* They are made for the slow tokenizer. */
+	scan.ascii = !scan.words && ((scan.view.flags ^ scan.view.block->flags) &
+								 (RF_TOKENIZER_BASIC | RF_TOKENIZER_LOWER)) == 0;
 	if (scan.words && tokenizer->jieba == NULL)
 	{
 		rf_error_set(err, RF_UNSUPPORTED, "tokenizer needs a dictionary of Chinese words");

@@ -31,9 +31,12 @@ find_section(const RfTokenizerBlock *block, RfTokenizerSection section)
 }
 
 void
-rf_tokenizer_view(const RfTokenizerBlock *block, RfTokenizerView *view)
+rf_tokenizer_view(const RfTokenizer *tokenizer, RfTokenizerView *view)
 {
+	const RfTokenizerBlock *block = tokenizer->block;
+
 	view->block = block;
+	view->flags = tokenizer->fast ? block->fast_flags : block->flags;
 	view->token_starts = find_section(block, RF_SECTION_TOKEN_STARTS);
 	view->token_bytes = find_section(block, RF_SECTION_TOKEN_BYTES);
 	view->token_flags = find_section(block, RF_SECTION_TOKEN_FLAGS);
@@ -53,6 +56,7 @@ rf_tokenizer_view(const RfTokenizerBlock *block, RfTokenizerView *view)
 	view->unicode.record_count = block->count[RF_SECTION_RECORDS];
 	view->unicode.compositions = find_section(block, RF_SECTION_COMPOSITIONS);
 	view->unicode.composition_count = block->count[RF_SECTION_COMPOSITIONS];
+	view->unicode.fast = tokenizer->fast;
 }
 
 static bool
@@ -107,9 +111,18 @@ rf_tokenizer_open(const void *block, size_t size, RfTokenizer *tokenizer, RfErro
 			   "compiled tokenizer has an inconsistent header");
 	tokenizer->block = header;
 	tokenizer->jieba = NULL;
+	rf_tokenizer_choose(tokenizer, RF_TOKENIZER_AS_NAMED);
 	tokenizer->vocab_size = header->vocab_size;
 	memcpy(tokenizer->special_ids, header->special_ids, sizeof(tokenizer->special_ids));
 	return RF_OK;
+}
+
+void
+rf_tokenizer_choose(RfTokenizer *tokenizer, RfTokenizerChoice choice)
+{
+	bool named = tokenizer->block->fast != 0;
+
+	tokenizer->fast = choice == RF_TOKENIZER_AS_NAMED ? named : choice == RF_TOKENIZER_FAST;
 }
 
 const char *
@@ -117,7 +130,7 @@ rf_tokenizer_token(const RfTokenizer *tokenizer, int32_t id, size_t *length)
 {
 	RfTokenizerView view;
 
-	rf_tokenizer_view(tokenizer->block, &view);
+	rf_tokenizer_view(tokenizer, &view);
 	if (id < 0 || id >= tokenizer->vocab_size || !(view.token_flags[id] & RF_TOKEN_PRESENT))
 		id = tokenizer->special_ids[RF_SPECIAL_UNK];
 	*length = view.token_starts[id + 1] - view.token_starts[id];
@@ -130,7 +143,7 @@ rf_tokenizer_id(const RfTokenizer *tokenizer, const char *token, size_t length)
 	RfTokenizerView view;
 	int32_t id;
 
-	rf_tokenizer_view(tokenizer->block, &view);
+	rf_tokenizer_view(tokenizer, &view);
 	id = rf_trie_find(&view.vocab, token, length);
 	return id >= 0 ? id : rf_trie_find(&view.literals, token, length);
 }
@@ -142,6 +155,6 @@ rf_tokenizer_is_special(const RfTokenizer *tokenizer, int32_t id)
 
 	if (id < 0 || id >= tokenizer->vocab_size)
 		return false;
-	rf_tokenizer_view(tokenizer->block, &view);
+	rf_tokenizer_view(tokenizer, &view);
 	return (view.token_flags[id] & RF_TOKEN_SPECIAL) != 0;
 }

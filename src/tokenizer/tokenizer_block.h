@@ -12,14 +12,14 @@
 #include "unicode_class.h"
 
 #define RF_TOKENIZER_MAGIC "RFTOKENS"
-#define RF_TOKENIZER_VERSION 1
+#define RF_TOKENIZER_VERSION 2
 
 /* Limits of what is compiled. */
 #define RF_TOKENIZER_MAX_TOKENS ((size_t) 1 << 24)
 #define RF_TOKENIZER_MAX_VOCAB_BYTES ((size_t) 1 << 30)
 #define RF_TOKENIZER_MAX_TOKEN_BYTES 1024
 
-/* Bits of RfTokenizerBlock.flags; those of the basic tokenizer are clear without it. */
+/* Bits of RfTokenizerBlock.flags; the slow tokenizer's BASIC to IDEOGRAPHS are clear without it. */
 #define RF_TOKENIZER_JIEBA 1u       /* words first: RoFormerTokenizer */
 #define RF_TOKENIZER_BASIC 2u       /* cleaning and cutting before WordPiece */
 #define RF_TOKENIZER_LOWER 4u       /* lower-case outside special literals */
@@ -27,6 +27,7 @@
 #define RF_TOKENIZER_IDEOGRAPHS 16u /* each Chinese character is a word */
 #define RF_TOKENIZER_ACCENTED 32u   /* a protected piece isn't plain ASCII */
 #define RF_TOKENIZER_BLANKS 64u     /* a token of the vocabulary is white space */
+#define RF_TOKENIZER_IS_FAST 128u   /* as the fast tokenizer does it */
 
 /* Bits of a token's flags. */
 #define RF_TOKEN_PRESENT 1u /* clear: the id belongs to no token (a line repeated later, a gap) */
@@ -68,8 +69,10 @@ struct RfTokenizerBlock
 {
 	char magic[8];
 	uint32_t version;
-	uint32_t flags;
-	uint64_t size; /* bytes, header included */
+	uint32_t flags;      /* of the slow tokenizer */
+	uint32_t fast_flags; /* of the fast one */
+	uint32_t fast;       /* 1: the fast one unless the model's user says otherwise */
+	uint64_t size;       /* bytes, header included */
 	int32_t vocab_size;
 	int32_t special_ids[RF_SPECIAL_COUNT];
 	uint32_t continuation; /* node of "##" among the vocabulary's, 0: no token begins so */
@@ -84,6 +87,7 @@ struct RfTokenizerBlock
 typedef struct RfTokenizerView
 {
 	const RfTokenizerBlock *block;
+	uint32_t flags; /* of the slow or of the fast tokenizer */
 	const uint32_t *token_starts;
 	const char *token_bytes;
 	const uint8_t *token_flags;
@@ -95,6 +99,7 @@ typedef struct RfTokenizerView
 
 extern const size_t rf_tokenizer_element_size[RF_SECTION_COUNT];
 
-extern void rf_tokenizer_view(const RfTokenizerBlock *block, RfTokenizerView *view);
+/* Of tokenizer only block and fast are looked at. */
+extern void rf_tokenizer_view(const RfTokenizer *tokenizer, RfTokenizerView *view);
 
 #endif

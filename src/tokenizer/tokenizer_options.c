@@ -41,11 +41,12 @@ static const struct
 {
 	const char *name;
 	RfTokenizerClass tokenizer_class;
+	bool fast;
 } classes[] = {
-	{"BertTokenizer", RF_TOKENIZER_BERT},
-	{"BertTokenizerFast", RF_TOKENIZER_BERT},
-	{"RoFormerTokenizer", RF_TOKENIZER_ROFORMER},
-	{"RoFormerTokenizerFast", RF_TOKENIZER_ROFORMER},
+	{"BertTokenizer", RF_TOKENIZER_BERT, false},
+	{"BertTokenizerFast", RF_TOKENIZER_BERT, true},
+	{"RoFormerTokenizer", RF_TOKENIZER_ROFORMER, false},
+	{"RoFormerTokenizerFast", RF_TOKENIZER_ROFORMER, true},
 };
 
 static const struct
@@ -129,6 +130,7 @@ read_class(Parser *parser, const json_t *config)
 		if (strcmp(name, classes[i].name) == 0)
 		{
 			parser->options->tokenizer_class = classes[i].tokenizer_class;
+			parser->options->fast = classes[i].fast;
 			return RF_OK;
 		}
 	}

@@ -5,15 +5,17 @@
  * linked list. The many nodes with one child take the oldest of them and so fill the gaps; a node
  * with several children looks at the newest SEARCH_LIMIT and then starts a new block, which keeps
  * the time linear in the number of nodes.
+ *
+ * A dictionary can have millions of keys: sorting them polls for cancellation, which qsort can't.
  */
 #include "trie.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define BLOCK_SLOTS 256
 #define SEARCH_LIMIT 48
 #define MAX_SLOTS ((size_t) 1 << 30)
+#define POLL_KEYS ((size_t) 32768) /* a few milliseconds */
 
 /* Keys first .. last - 1 share their first depth bytes, which lead to node. */
 typedef struct Subtree
@@ -33,14 +35,14 @@ typedef struct Builder
 	int32_t *values; /* [slots] */
 	size_t slots;
 	size_t capacity;
+	const RfAbort *abort_fn;
+	size_t until_poll; /* keys */
 	RfError *err;
 } Builder;
 
 static int
-compare_keys(const void *left, const void *right)
+compare_keys(const RfTrieKey *a, const RfTrieKey *b)
 {
-	const RfTrieKey *a = left;
-	const RfTrieKey *b = right;
 	int order = memcmp(a->bytes, b->bytes, a->length < b->length ? a->length : b->length);
 
 	if (order != 0)
@@ -50,15 +52,73 @@ compare_keys(const void *left, const void *right)
 	return a->value < b->value ? -1 : a->value > b->value;
 }
 
-/* Sorts; drops all but the last of equal keys. Returns how many are left. */
+/* Called for each piece of work on count keys. */
+static RfCode
+poll(Builder *builder, size_t count)
+{
+	if (count < builder->until_poll)
+	{
+		builder->until_poll -= count;
+		return RF_OK;
+	}
+	builder->until_poll = POLL_KEYS;
+	RF_FAIL_IF(rf_abort_requested(builder->abort_fn), builder->err, RF_CANCELED,
+			   "building a table of strings was canceled");
+	return RF_OK;
+}
+
+/* Merges two sorted neighbours, from[0 .. middle - 1] and from[middle .. count - 1]. */
+static RfCode
+merge(Builder *builder, const RfTrieKey *from, size_t middle, size_t count, RfTrieKey *to)
+{
+	size_t left = 0;
+	size_t right = middle;
+
+	for (size_t i = 0; i < count; i++)
+	{
+		bool take_left =
+			right == count || (left < middle && compare_keys(&from[left], &from[right]) <= 0);
+
+		to[i] = take_left ? from[left++] : from[right++];
+		if (i % POLL_KEYS == POLL_KEYS - 1)
+			RF_TRY(poll(builder, POLL_KEYS));
+	}
+	return poll(builder, count % POLL_KEYS);
+}
+
+static RfCode
+sort_keys(Builder *builder, RfTrieKey *keys, size_t count)
+{
+	RfArenaMark mark = rf_arena_mark(&builder->scratch);
+	RfTrieKey *from = keys;
+	RfTrieKey *to;
+
+	RF_NEW(&builder->scratch, to, count, builder->err);
+	for (size_t width = 1; width < count; width *= 2)
+	{
+		RfTrieKey *merged = to;
+
+		for (size_t at = 0; at < count; at += 2 * width)
+		{
+			size_t length = count - at < 2 * width ? count - at : 2 * width;
+
+			RF_TRY(merge(builder, from + at, length < width ? length : width, length, to + at));
+		}
+		to = from;
+		from = merged;
+	}
+	if (from != keys)
+		memcpy(keys, from, count * sizeof(*keys));
+	rf_arena_rewind(&builder->scratch, mark);
+	return RF_OK;
+}
+
+/* Drops all but the last of equal keys. Returns how many are left. */
 static size_t
-sort_keys(RfTrieKey *keys, size_t count)
+drop_equal_keys(RfTrieKey *keys, size_t count)
 {
 	size_t kept = 0;
 
-	if (count == 0)
-		return 0;
-	qsort(keys, count, sizeof(*keys), compare_keys);
 	for (size_t i = 0; i < count; i++)
 	{
 		if (kept > 0 && keys[kept - 1].length == keys[i].length &&
@@ -222,6 +282,7 @@ place_all(Builder *builder, const RfTrieKey *keys, size_t count)
 	{
 		Subtree here = stack[--height];
 
+		RF_TRY(poll(builder, 1));
 		RF_TRY(place_children(builder, keys, here, stack, &height));
 	}
 	return RF_OK;
@@ -243,18 +304,24 @@ copy_result(const Builder *builder, RfArena *arena, RfTrie *trie)
 	return RF_OK;
 }
 
-RfCode
-rf_trie_build(RfTrieKey *keys, size_t count, RfArena *arena, RfTrie *trie, RfError *err)
+static RfCode
+build(Builder *builder, RfTrieKey *keys, size_t count, RfArena *arena, RfTrie *trie)
 {
-	Builder builder = {.err = err};
+	RF_TRY(sort_keys(builder, keys, count));
+	RF_TRY(place_all(builder, keys, drop_equal_keys(keys, count)));
+	return copy_result(builder, arena, trie);
+}
+
+RfCode
+rf_trie_build(RfTrieKey *keys, size_t count, const RfAbort *abort_fn, RfArena *arena, RfTrie *trie,
+			  RfError *err)
+{
+	Builder builder = {.abort_fn = abort_fn, .err = err};
 	RfCode code;
 
 	RF_FAIL_IF(count > INT32_MAX, err, RF_LIMIT, "%zu strings are too many for a trie", count);
 	rf_arena_init(&builder.scratch, arena->memory);
-	count = sort_keys(keys, count);
-	code = place_all(&builder, keys, count);
-	if (code == RF_OK)
-		code = copy_result(&builder, arena, trie);
+	code = build(&builder, keys, count, arena, trie);
 	rf_arena_free(&builder.scratch);
 	return code;
 }

@@ -40,9 +40,10 @@ typedef struct RfTrieKey
 /*
  * Builds a trie in arena; sorts keys by their bytes. Of equal keys the one with the greatest value
  * stays. Working memory is proportional to the keys and given back. RF_LIMIT beyond 2^30 nodes.
+ * abort_fn may be NULL.
  */
-extern RfCode rf_trie_build(RfTrieKey *keys, size_t count, RfArena *arena, RfTrie *trie,
-							RfError *err);
+extern RfCode rf_trie_build(RfTrieKey *keys, size_t count, const RfAbort *abort_fn, RfArena *arena,
+							RfTrie *trie, RfError *err);
 
 /* The value of a whole key, -1 when it is none. */
 extern int32_t rf_trie_find(const RfTrie *trie, const char *bytes, size_t length);

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "unicode_fast.h"
 #include "unicode_tables.h"
 
 #define HANGUL_S 0xAC00
@@ -279,6 +280,7 @@ fill_tables(Builder *builder)
 		builder->entries[c] |= RF_UNICODE_UNSTABLE;
 	for (uint32_t c = HANGUL_T + 1; c < HANGUL_T + HANGUL_T_COUNT; c++)
 		builder->entries[c] |= RF_UNICODE_UNSTABLE;
+	rf_unicode_fast_mark(builder->entries);
 	if (builder->composition_count > 0)
 		qsort(builder->compositions, builder->composition_count, sizeof(*builder->compositions),
 			  compare_compositions);
@@ -301,19 +303,22 @@ rf_unicode_build(RfArena *arena, RfUnicode *unicode, RfError *err)
 	unicode->record_count = builder.record_count;
 	unicode->compositions = builder.compositions;
 	unicode->composition_count = builder.composition_count;
+	unicode->fast = false;
 	return RF_OK;
 }
 
 size_t
 rf_unicode_lower(const RfUnicode *unicode, uint32_t code_point, uint32_t *lower)
 {
-	const uint32_t *record =
-		unicode->records + RF_UNICODE_RECORD(rf_unicode_entry(unicode, code_point));
+	uint32_t entry = rf_unicode_entry(unicode, code_point);
+	const uint32_t *record = unicode->records + RF_UNICODE_RECORD(entry);
 	size_t count = record[0] & 0xFF;
 
 	if (count == 0)
 	{
-		lower[0] = code_point;
+		bool reclassed = (entry & RF_UNICODE_RECLASSED) && unicode->fast;
+
+		lower[0] = reclassed ? rf_unicode_fast_lower(code_point) : code_point;
 		return 1;
 	}
 	memcpy(lower, record + 1, count * sizeof(*lower));

@@ -32,6 +32,8 @@ typedef enum RfCategory
 #define RF_UNICODE_UNSTABLE (1u << 29)
 /* Changes in decomposition, is dropped with accents, or may change places with its neighbours. */
 #define RF_UNICODE_ACCENTED (1u << 30)
+/* The fast tokenizers see it otherwise: rf_unicode_fast_entry. */
+#define RF_UNICODE_RECLASSED (1u << 31)
 
 #define RF_UNICODE_PAGES (0x110000 / 256)
 #define RF_UNICODE_MAX_LOWER 2
@@ -55,9 +57,13 @@ typedef struct RfUnicode
 	size_t entry_count;
 	size_t record_count;
 	size_t composition_count;
+	bool fast; /* as the fast tokenizers class characters, else as the slow ones do */
 } RfUnicode;
 
-/* Makes the tables in arena from the library's data. RF_UNSUPPORTED if that can't be Unicode's. */
+/*
+ * Makes the tables in arena from the library's data, to be used as the slow tokenizers do.
+ * RF_UNSUPPORTED if that can't be Unicode's.
+ */
 extern RfCode rf_unicode_build(RfArena *arena, RfUnicode *unicode, RfError *err);
 
 /* Writes the lower case of a code point (RF_UNICODE_MAX_LOWER at most); returns how many. */
@@ -68,10 +74,18 @@ extern size_t rf_unicode_decompose(const RfUnicode *unicode, uint32_t code_point
 /* The canonical composition of two code points, 0 when there is none. */
 extern uint32_t rf_unicode_compose(const RfUnicode *unicode, uint32_t first, uint32_t second);
 
+/* What a reclassed code point's entry is to the fast tokenizers. */
+extern uint32_t rf_unicode_fast_entry(uint32_t code_point, uint32_t entry);
+
 static inline uint32_t
 rf_unicode_entry(const RfUnicode *unicode, uint32_t code_point)
 {
-	return unicode->entries[(size_t) unicode->pages[code_point >> 8] * 256 + (code_point & 0xFF)];
+	uint32_t entry =
+		unicode->entries[(size_t) unicode->pages[code_point >> 8] * 256 + (code_point & 0xFF)];
+
+	if ((entry & RF_UNICODE_RECLASSED) && unicode->fast)
+		return rf_unicode_fast_entry(code_point, entry);
+	return entry;
 }
 
 #endif

@@ -6,6 +6,7 @@
 #define RF_TOKENIZER_WORD_CUT_H
 
 #include "basic_tokenize.h"
+#include "fold.h"
 #include "jieba.h"
 
 typedef struct RfWordCut
@@ -14,6 +15,7 @@ typedef struct RfWordCut
 	const RfTokenizerView *view;
 	const RfAbort *abort_fn;
 	RfBasic *basic; /* for words that are not in the vocabulary */
+	RfFold fold;    /* of the fast tokenizer */
 	RfJiebaRun run;
 	RfAtoms atoms;      /* the run's characters */
 	RfAtoms blanks;     /* white space that is dropped if a literal follows */

@@ -39,7 +39,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_split(data, size, parts, 2);
 	rf_arena_init(&arena, rf_memory_malloc);
 	if (fuzz_succeeded(
-			rf_jieba_compile(parts[0].data, parts[0].size, &arena, &block, &block_size, &err),
+			rf_jieba_compile(parts[0].data, parts[0].size, NULL, &arena, &block, &block_size, &err),
 			&err))
 	{
 		fuzz_require(rf_jieba_open(block, block_size, &jieba, &err) == RF_OK);

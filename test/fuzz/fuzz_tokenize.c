@@ -8,7 +8,7 @@
 #include "rf/tokenizer.h"
 #include "rf/utf8.h"
 
-#define VARIANTS 16
+#define VARIANTS 32
 
 static const char vocab[] =
 	"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\nab\n##a\n##b\n##ab\ne\n##e\ni\n,\n"
@@ -40,6 +40,7 @@ tokenizer_of(uint8_t switches)
 	fuzz_require(rf_tokenizer_compile(&options, vocab, sizeof(vocab) - 1, arena, &block, &size,
 									  &err) == RF_OK);
 	fuzz_require(rf_tokenizer_open(block, size, tokenizer, &err) == RF_OK);
+	rf_tokenizer_choose(tokenizer, switches & 16 ? RF_TOKENIZER_FAST : RF_TOKENIZER_SLOW);
 	return tokenizer;
 }
 

@@ -94,7 +94,7 @@ golden_dictionary_block(size_t *size)
 		(text = golden_read(path, &length)) != NULL)
 	{
 		rf_arena_init(&arena, rf_memory_malloc);
-		if (rf_jieba_compile(text, length, &arena, &block, &block_size, &err) != RF_OK)
+		if (rf_jieba_compile(text, length, NULL, &arena, &block, &block_size, &err) != RF_OK)
 			fail_msg("%s: %s", path, err.message);
 		free(text);
 	}

@@ -141,7 +141,6 @@ SELECT roformer.set_model_option('m_classifier', 'max_length', '');
 SELECT roformer.set_model_option('m_classifier', 'pooling', 'median');
 SELECT roformer.set_model_option('m_classifier', 'overflow', 'TRUNCATE');
 SELECT roformer.set_model_option('m_classifier', 'precision', 'fp64');
-SELECT roformer.set_model_option('m_classifier', 'tokenizer', 'fast');
 SELECT roformer.set_model_option('m_classifier', 'tokenizer', 'medium');
 SELECT roformer.set_model_option('m_classifier', 'labels', 'a,b,c');
 SELECT roformer.set_model_option('m_classifier', 'labels', '{a,b}');
@@ -155,7 +154,7 @@ SELECT roformer.set_model_option('m_classifier', NULL, '12');
 SELECT options FROM roformer.models WHERE name = 'm_classifier';
 \o /dev/null
 SELECT roformer.set_model_option('m_classifier', option, value)
-FROM (VALUES ('max_length', '12'), ('pooling', 'max'), ('overflow', 'error'), ('precision', 'fp32'), ('tokenizer', 'slow'),
+FROM (VALUES ('max_length', '12'), ('pooling', 'max'), ('overflow', 'error'), ('precision', 'fp32'), ('tokenizer', 'fast'),
 	('labels', '{bad,"so, so","very = good"}')) AS v(option, value);
 \o
 SELECT labels, options FROM roformer.models WHERE name = 'm_classifier';

@@ -52,6 +52,17 @@ SELECT roformer.decode('tok_en', '{{1},{2}}');
 SELECT roformer.tokenize('tok_en', e' \t\r\n\u00a0\u3000 ') AS blank, roformer.tokenize('tok_en', e'a\u0001\u200bb') AS joined;
 SELECT roformer.tokenize('tok_en', repeat('x', 101)) AS unknown, roformer.token_count('tok_en', repeat('a ', 100000)) AS long;
 
+-- the reference's two tokenizers: the fast one keeps what its older tables don't know
+SELECT roformer.tokenize('tok_en', U&'the\0378n') AS slow;
+\o /dev/null
+SELECT roformer.set_model_option('tok_en', 'tokenizer', 'fast');
+\o
+SELECT roformer.tokenize('tok_en', U&'the\0378n') AS fast;
+\o /dev/null
+SELECT roformer.set_model_option('tok_en', 'tokenizer', 'slow');
+\o
+SELECT roformer.tokenize('tok_en', U&'the\0378n') AS slow;
+
 \o /dev/null
 SELECT roformer.drop_model('tok_en');
 \o

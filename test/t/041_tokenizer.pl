@@ -132,6 +132,11 @@ foreach my $set (sort keys %records)
 		SELECT id FROM "$set records", roformer.encode('$set', text, add_special_tokens => false) AS e
 		WHERE ARRAY(SELECT unnest(ARRAY[s - 1, s - 1 + l]) FROM unnest(e.start, e.length) WITH ORDINALITY AS t(s, l, n) ORDER BY n)
 			IS DISTINCT FROM ints(r->'offsets')}, "$set: positions");
+	sql("SELECT roformer.set_model_option('$set', 'tokenizer', 'fast')");
+	is_empty(qq{
+		SELECT id FROM "$set records", roformer.encode('$set', text, add_special_tokens => false) AS e
+		WHERE e.input_ids IS DISTINCT FROM ints(coalesce(r->'fast_ids', r->'ids'))}, "$set: ids of the fast tokenizer");
+	sql("SELECT roformer.set_model_option('$set', 'tokenizer', NULL)");
 	is_empty(qq{
 		SELECT id FROM "$set records", roformer.encode('$set', text) AS e, ints(r->'ids') AS ids
 		WHERE e.input_ids IS DISTINCT FROM 101 || ids || 102

@@ -81,7 +81,7 @@ load(RfContent *loaded, const char *directory, RfCheckpoint **checkpoint, RfMemo
 	if (!rf_content_needs_dictionary(loaded))
 		return RF_OK;
 	RF_TRY(rf_content_read_dictionary(loaded, scratch_path("words.txt"), &err));
-	return rf_content_check_dictionary(loaded, &err);
+	return rf_content_check_dictionary(loaded, NULL, &err);
 }
 
 static void
@@ -98,7 +98,7 @@ a_directory_becomes_a_content(void **state)
 	assert_int_equal(rf_content_parameter(&content, 0).shape[0], 64);
 	assert_false(rf_content_needs_dictionary(&content));
 	assert_null(rf_content_dictionary(&content));
-	assert_int_equal(rf_content_check_dictionary(&content, &err), RF_NOT_FOUND);
+	assert_int_equal(rf_content_check_dictionary(&content, NULL, &err), RF_NOT_FOUND);
 	rf_checkpoint_close(checkpoint);
 }
 

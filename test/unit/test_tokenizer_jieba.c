@@ -25,7 +25,7 @@ compile_bytes(Words *words, const char *dict, size_t length)
 	size_t size;
 
 	rf_arena_init(&words->arena, rf_memory_malloc);
-	RF_TRY(rf_jieba_compile(dict, length, &words->arena, &block, &size, &words->err));
+	RF_TRY(rf_jieba_compile(dict, length, NULL, &words->arena, &block, &size, &words->err));
 	return rf_jieba_open(block, size, &words->jieba, &words->err);
 }
 
@@ -193,7 +193,8 @@ blocks_may_be_moved_and_are_checked(void **state)
 
 	(void) state;
 	rf_arena_init(&words.arena, rf_memory_malloc);
-	assert_int_equal(rf_jieba_compile("ab 1\n", 5, &words.arena, &block, &size, &words.err), RF_OK);
+	assert_int_equal(rf_jieba_compile("ab 1\n", 5, NULL, &words.arena, &block, &size, &words.err),
+					 RF_OK);
 	copy = aligned_alloc(RF_ALIGNMENT, RF_ALIGN(size));
 	assert_non_null(copy);
 	memcpy(copy, block, size);
@@ -214,6 +215,47 @@ stop_at_once(void *context)
 {
 	(void) context;
 	return true;
+}
+
+/* Lets *context polls pass. */
+static bool
+stop_later(void *context)
+{
+	size_t *left = context;
+
+	return (*left)-- == 0;
+}
+
+/* Wherever it is stopped; 40,000 words are enough for a poll in every phase. */
+static void
+compiling_can_be_canceled(void **state)
+{
+	const size_t count = 40000;
+	char *dict = malloc(count * 16);
+	RfCode code = RF_CANCELED;
+	size_t used = 0;
+	size_t polls = 0;
+
+	(void) state;
+	assert_non_null(dict);
+	for (size_t i = 0; i < count; i++)
+		used += (size_t) sprintf(dict + used, "w%zu 1\n", i * 7919 % count);
+	for (; code != RF_OK; polls++)
+	{
+		size_t left = polls;
+		RfAbort abort_fn = {stop_later, &left};
+		RfArena arena;
+		RfError err = {0};
+		void *block;
+		size_t size;
+
+		rf_arena_init(&arena, rf_memory_malloc);
+		code = rf_jieba_compile(dict, used, &abort_fn, &arena, &block, &size, &err);
+		assert_true(code == RF_OK || code == RF_CANCELED);
+		rf_arena_free(&arena);
+	}
+	assert_true(polls > 5);
+	free(dict);
 }
 
 static void
@@ -325,6 +367,7 @@ main(void)
 		cmocka_unit_test(dictionary_lines_are_read),
 		cmocka_unit_test(broken_dictionaries_are_refused),
 		cmocka_unit_test(blocks_may_be_moved_and_are_checked),
+		cmocka_unit_test(compiling_can_be_canceled),
 		cmocka_unit_test(bad_texts_are_refused),
 		cmocka_unit_test(words_of_the_vocabulary_are_tokens),
 		cmocka_unit_test(white_space_next_to_literals_is_dropped),

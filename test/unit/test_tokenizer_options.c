@@ -77,10 +77,13 @@ classes_are_known_by_name(void **state)
 	(void) state;
 	assert_int_equal(parse("{\"tokenizer_class\":\"BertTokenizer\"}", NULL, NULL), RF_OK);
 	assert_int_equal(parsed.options.tokenizer_class, RF_TOKENIZER_BERT);
+	assert_false(parsed.options.fast);
 	assert_int_equal(parse("{\"tokenizer_class\":\"BertTokenizerFast\"}", NULL, NULL), RF_OK);
 	assert_int_equal(parsed.options.tokenizer_class, RF_TOKENIZER_BERT);
+	assert_true(parsed.options.fast);
 	assert_int_equal(parse("{\"tokenizer_class\":\"RoFormerTokenizerFast\"}", NULL, NULL), RF_OK);
 	assert_int_equal(parsed.options.tokenizer_class, RF_TOKENIZER_ROFORMER);
+	assert_true(parsed.options.fast);
 	assert_int_equal(parse("{\"tokenizer_class\":null}", NULL, NULL), RF_OK);
 	assert_int_equal(parsed.options.tokenizer_class, RF_TOKENIZER_ROFORMER);
 	assert_int_equal(parse("{\"tokenizer_class\":\"GPT2Tokenizer\"}", NULL, NULL), RF_UNSUPPORTED);

@@ -295,12 +295,12 @@ blocks_with_broken_headers_are_refused(void **state)
 	assert_non_null(strstr(fixture.err.message, "version"));
 	bytes[8] ^= 1;
 	/* The size, then the number of tokens. */
-	bytes[22] ^= 1;
+	bytes[30] ^= 1;
 	assert_int_equal(rf_tokenizer_open(block, size, &tokenizer, &fixture.err), RF_CORRUPT);
-	bytes[22] ^= 1;
-	bytes[24] ^= 1;
+	bytes[30] ^= 1;
+	bytes[32] ^= 1;
 	assert_int_equal(rf_tokenizer_open(block, size, &tokenizer, &fixture.err), RF_CORRUPT);
-	bytes[24] ^= 1;
+	bytes[32] ^= 1;
 	assert_int_equal(rf_tokenizer_open(block, size, &tokenizer, &fixture.err), RF_OK);
 	fixture_close(&fixture);
 }

@@ -46,6 +46,7 @@ roformer_dictionary_read(RfContent *content)
 	const char *path = roformer_jieba_dictionary[0] != '\0' ? roformer_jieba_dictionary
 															: RF_DICTIONARY_PACKAGE_PATH;
 	ErrorContextCallback error_context = {error_context_stack, add_path, unconstify(char *, path)};
+	RfAbort abort_fn = roformer_abort();
 	RfError err;
 	RfCode code;
 
@@ -54,7 +55,7 @@ roformer_dictionary_read(RfContent *content)
 	if (code != RF_NOT_FOUND)
 	{
 		roformer_check(code, &err);
-		roformer_check(rf_content_check_dictionary(content, &err), &err);
+		roformer_check(rf_content_check_dictionary(content, &abort_fn, &err), &err);
 	}
 	error_context_stack = error_context.previous;
 	if (code == RF_NOT_FOUND)

@@ -280,6 +280,7 @@ add_tensor(Import *import, const char *name, const char *dtype, ArrayType *shape
 static void
 settle_dictionary(RfContent *content)
 {
+	RfAbort abort_fn = roformer_abort();
 	RfError err;
 
 	if (rf_content_dictionary(content) == NULL)
@@ -292,7 +293,7 @@ settle_dictionary(RfContent *content)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("the model has no use for a dictionary"),
 						errdetail("Its tokenizer doesn't cut Chinese words.")));
-	roformer_check(rf_content_check_dictionary(content, &err), &err);
+	roformer_check(rf_content_check_dictionary(content, &abort_fn, &err), &err);
 }
 
 static void

@@ -92,12 +92,12 @@ parse_pooling(const char *value, RoformerModelOptions *options)
 static void
 parse_tokenizer(const char *value, RoformerModelOptions *options)
 {
-	if (strcmp(value, "fast") == 0)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("the fast tokenizers are not supported yet"),
-						errhint("Models are tokenized as by the slow tokenizers.")));
-	if (strcmp(value, "slow") != 0)
-		report_value("tokenizer", value, "It must be slow.");
+	if (strcmp(value, "slow") == 0)
+		options->tokenizer = RF_TOKENIZER_SLOW;
+	else if (strcmp(value, "fast") == 0)
+		options->tokenizer = RF_TOKENIZER_FAST;
+	else
+		report_value("tokenizer", value, "It must be slow or fast.");
 }
 
 static void
@@ -159,6 +159,7 @@ roformer_option_clear(RoformerModelOptions *options)
 	options->overflow = -1;
 	options->pooling = -1;
 	options->precision = -1;
+	options->tokenizer = RF_TOKENIZER_AS_NAMED;
 	options->label_count = 0;
 	options->labels = NULL;
 }

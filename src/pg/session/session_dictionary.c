@@ -27,6 +27,7 @@ compile_words(void *context)
 {
 	DictionaryLoad *load = context;
 	MemoryContext caller;
+	RfAbort abort_fn = roformer_abort();
 	RfFile file;
 	RfError err;
 
@@ -35,9 +36,9 @@ compile_words(void *context)
 	rf_arena_init(&load->arena, roformer_memory(load->context));
 	caller = MemoryContextSwitchTo(load->context);
 	roformer_catalog_read_dictionary(load->model, &file);
-	roformer_check(
-		rf_jieba_compile(file.data, file.size, &load->arena, &load->block, &load->size, &err),
-		&err);
+	roformer_check(rf_jieba_compile(file.data, file.size, &abort_fn, &load->arena, &load->block,
+									&load->size, &err),
+				   &err);
 	MemoryContextSwitchTo(caller);
 	return load->size;
 }

@@ -111,7 +111,7 @@ roformer_engine_pin(const RoformerModel *model, MemoryContext owner)
 }
 
 static RoformerEngine *
-find_engine(const RoformerCacheKey *key)
+find_engine(const RoformerCacheKey *key, RfTokenizerChoice tokenizer)
 {
 	dlist_iter iter;
 
@@ -119,7 +119,7 @@ find_engine(const RoformerCacheKey *key)
 	{
 		RoformerEngine *engine = dlist_container(RoformerEngine, node, iter.cur);
 
-		if (memcmp(&engine->key, key, sizeof(*key)) == 0)
+		if (engine->tokenizer == tokenizer && memcmp(&engine->key, key, sizeof(*key)) == 0)
 			return engine;
 	}
 	return NULL;
@@ -137,6 +137,7 @@ open_session(RoformerEngine *engine, const RoformerModel *model, RoformerPin *im
 	roformer_check(rf_session_open(block, size, roformer_memory(engine->context), roformer_abort(),
 								   &engine->session, &err),
 				   &err);
+	rf_session_choose_tokenizer(engine->session, engine->tokenizer);
 	if (!model->has_dictionary)
 		return;
 	block = roformer_pin_image(roformer_dictionary_pin(model, engine->context), &size);
@@ -154,6 +155,7 @@ create_engine(const RoformerModel *model, const RoformerCacheKey *key, RfPrecisi
 	RoformerPin *pin = pin_image(model, key, precision, kernels, context);
 
 	engine->key = *key;
+	engine->tokenizer = model->options.tokenizer;
 	engine->context = context;
 	open_session(engine, model, pin);
 	MemoryContextSetParent(context, TopMemoryContext);
@@ -172,7 +174,7 @@ roformer_engine_open(const RoformerModel *model)
 
 	sweep_after_changes();
 	make_key(model, precision, kernels, &key);
-	engine = find_engine(&key);
+	engine = find_engine(&key, model->options.tokenizer);
 	if (engine == NULL)
 		engine = create_engine(model, &key, precision, kernels);
 	engine->users++;

@@ -58,12 +58,13 @@ extern RoformerLoader roformer_load_prepare(RoformerModelLoad *load, const Rofor
 /* The compiled dictionary of a model that has one, pinned for the lifetime of owner. */
 extern RoformerPin *roformer_dictionary_pin(const RoformerModel *model, MemoryContext owner);
 
-/* ---- session_engine.c: one engine session for each image this backend computes with ---------- */
+/* ---- session_engine.c: engine sessions by what this backend computes with ---------- */
 
 typedef struct RoformerEngine
 {
 	dlist_node node;
 	RoformerCacheKey key;
+	RfTokenizerChoice tokenizer;
 	MemoryContext context; /* this struct, the pins, the engine session and its workspace */
 	RfSession *session;
 	int users;
