@@ -401,7 +401,7 @@ tensors_that_lie_are_refused(void **state)
 static void
 long_names_are_refused(void **state)
 {
-	char name[RF_MAX_TENSOR_NAME + 2];
+	char name[RF_MAX_TENSOR_NAME + 2] = {0};
 	char longer[1026];
 	BundleTensor tensor = vector(name, 0, 1);
 
