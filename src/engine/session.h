@@ -66,9 +66,6 @@ extern int32_t rf_run_max_length(const RfSession *session, const RfRun *run);
 extern RfCode rf_run_encode(RfSession *session, RfRun *run, const RfInput *input, size_t padded,
 							RfArena *arena, RfEncoding *encoding, RfError *err);
 
-/* Copies an encoding's arrays into an arena that outlives the one they are in. */
-extern RfCode rf_run_keep_encoding(RfEncoding *encoding, RfArena *arena, RfError *err);
-
 /* The same with one row for each input. */
 extern RfCode rf_run_batches(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
 							 RfRunConsumer consumer, void *context, RfError *err);

@@ -3,101 +3,24 @@
  * the texts of the random model allow: a word is a token.
  */
 #include <limits.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 
-#include <cmocka.h>
-
-#include "random_model.h"
+#include "session_fixture.h"
 
 #define LABELS 3
 #define HIDDEN 32
 #define MAX_WINDOWS 200
 #define MAX_WORDS 400
 
-typedef struct Heap
-{
-	size_t blocks;
-	size_t bytes;
-	size_t peak;
-	size_t calls;
-	size_t refuse_at; /* the call that is refused; 0: none */
-} Heap;
-
-/* A block's size stands before it. */
-#define BLOCK_HEAD 64
-
-static void *
-heap_alloc(void *context, size_t size)
-{
-	Heap *heap = context;
-	char *block;
-
-	if (++heap->calls == heap->refuse_at)
-		return NULL;
-	block = malloc(size + BLOCK_HEAD);
-	memcpy(block, &size, sizeof(size));
-	heap->blocks++;
-	heap->bytes += size;
-	if (heap->bytes > heap->peak)
-		heap->peak = heap->bytes;
-	return block + BLOCK_HEAD;
-}
-
+/* A session for the task that reads long texts in windows. */
 static void
-heap_release(void *context, void *block)
-{
-	Heap *heap = context;
-	size_t size;
-
-	memcpy(&size, (char *) block - BLOCK_HEAD, sizeof(size));
-	heap->blocks--;
-	heap->bytes -= size;
-	free((char *) block - BLOCK_HEAD);
-}
-
-typedef struct Fixture
-{
-	RfArena arena;
-	RfArena results;
-	Heap heap;
-	RfSession *session;
-	RfRun run;
-	RfError err;
-} Fixture;
-
-static void
-set_up(Fixture *fixture, RfTask task, RfAbort abort_fn)
+set_up_windows(Fixture *fixture, RfTask task, RfAbort abort_fn)
 {
 	RfConfig config = random_model_config(task, HIDDEN, 2, 2, 64);
-	size_t size;
-	void *image;
 
 	config.num_labels = LABELS;
-	memset(fixture, 0, sizeof(*fixture));
-	rf_arena_init(&fixture->arena, rf_memory_malloc);
-	rf_arena_init(&fixture->results, rf_memory_malloc);
-	image = random_model_image(random_model_new(&config, 11, &fixture->arena), "auto",
-							   &fixture->arena, &size, &fixture->err);
-	if (image == NULL ||
-		rf_session_open(image, size, (RfMemory){heap_alloc, heap_release, &fixture->heap}, abort_fn,
-						&fixture->session, &fixture->err) != RF_OK)
-		fail_msg("%s", fixture->err.message);
-	fixture->run.arena = &fixture->results;
+	set_up(fixture, &config, abort_fn);
 	fixture->run.options.overflow = RF_OVERFLOW_WINDOW;
 }
-
-static void
-tear_down(Fixture *fixture)
-{
-	rf_session_close(fixture->session);
-	assert_int_equal(fixture->heap.blocks, 0);
-	rf_arena_free(&fixture->results);
-	rf_arena_free(&fixture->arena);
-}
-
-static const RfAbort never = {NULL, NULL};
 
 static void
 expect_ok(Fixture *fixture, RfCode code)
@@ -149,8 +72,7 @@ make_plan(size_t n, size_t capacity)
 
 		for (size_t i = 0; i < plan.count; i++)
 		{
-			long distance =
-				labs(2 * (long) token - 2 * (long) plan.start[i] - (long) capacity + 1);
+			long distance = labs(2 * (long) token - 2 * (long) plan.start[i] - (long) capacity + 1);
 
 			if (token < plan.start[i] || token >= plan.start[i] + capacity || distance > nearest)
 				continue;
@@ -196,7 +118,7 @@ test_sequence_logits(void **state)
 	Fixture fixture;
 
 	(void) state;
-	set_up(&fixture, RF_TASK_SEQUENCE_CLASSIFICATION, never);
+	set_up_windows(&fixture, RF_TASK_SEQUENCE_CLASSIFICATION, never);
 	for (size_t i = 0; i < LENGTHS * LIMITS; i++)
 	{
 		size_t n = lengths[i / LIMITS];
@@ -240,7 +162,7 @@ test_neighbours(void **state)
 	Fixture fixture;
 
 	(void) state;
-	set_up(&fixture, RF_TASK_SEQUENCE_CLASSIFICATION, never);
+	set_up_windows(&fixture, RF_TASK_SEQUENCE_CLASSIFICATION, never);
 	fixture.run.options.max_length = 10;
 	for (size_t i = 0; i < LENGTHS; i++)
 	{
@@ -327,7 +249,7 @@ test_embed(void **state)
 	Fixture fixture;
 
 	(void) state;
-	set_up(&fixture, RF_TASK_ENCODER, never);
+	set_up_windows(&fixture, RF_TASK_ENCODER, never);
 	for (size_t i = 0; i < LENGTHS; i++)
 	{
 		size_t n = lengths[i];
@@ -366,7 +288,7 @@ test_tag(void **state)
 	Fixture fixture;
 
 	(void) state;
-	set_up(&fixture, RF_TASK_TOKEN_CLASSIFICATION, never);
+	set_up_windows(&fixture, RF_TASK_TOKEN_CLASSIFICATION, never);
 	for (size_t i = 0; i < LENGTHS; i++)
 	{
 		size_t n = lengths[i];
@@ -413,7 +335,7 @@ test_pairs(void **state)
 	Fixture fixture;
 
 	(void) state;
-	set_up(&fixture, RF_TASK_SEQUENCE_CLASSIFICATION, never);
+	set_up_windows(&fixture, RF_TASK_SEQUENCE_CLASSIFICATION, never);
 	for (size_t i = 0; i < sizeof(firsts) / sizeof(firsts[0]); i++)
 	{
 		bool is_first = firsts[i] > seconds[i];
@@ -465,7 +387,7 @@ test_refusals(void **state)
 	float *logits;
 
 	(void) state;
-	set_up(&fixture, RF_TASK_SEQUENCE_CLASSIFICATION, never);
+	set_up_windows(&fixture, RF_TASK_SEQUENCE_CLASSIFICATION, never);
 	input = words(&fixture, 0, 30);
 	fixture.run.options.max_length = 2;
 	assert_int_equal(
@@ -491,52 +413,44 @@ test_out_of_memory(void **state)
 	size_t calls;
 
 	(void) state;
-	set_up(&fixture, RF_TASK_TOKEN_CLASSIFICATION, never);
+	set_up_windows(&fixture, RF_TASK_TOKEN_CLASSIFICATION, never);
 	for (size_t i = 0; i < 3; i++)
 		inputs[i] = words(&fixture, i, 20 + 30 * i);
 	fixture.run.options.max_length = 10;
 	fixture.run.options.batch_tokens = 25;
-	calls = fixture.heap.calls;
+	calls = fixture.counter.calls;
 	expect_ok(&fixture, rf_run_tag(fixture.session, &fixture.run, inputs, 3, RF_AGGREGATE_SIMPLE,
 								   &entities, &fixture.err));
-	calls = fixture.heap.calls - calls;
+	calls = fixture.counter.calls - calls;
 	for (size_t i = 1; i <= calls; i++)
 	{
-		size_t held = fixture.heap.blocks;
+		size_t held = fixture.counter.blocks;
 
-		fixture.heap.refuse_at = fixture.heap.calls + i;
+		fixture.counter.refuse_at = fixture.counter.calls + i;
 		if (rf_run_tag(fixture.session, &fixture.run, inputs, 3, RF_AGGREGATE_SIMPLE, &entities,
 					   &fixture.err) != RF_OK)
 			assert_int_equal(fixture.err.code, RF_NO_MEMORY);
-		assert_true(fixture.heap.blocks <= held + 2);
+		assert_true(fixture.counter.blocks <= held + 2);
 	}
-	fixture.heap.refuse_at = 0;
+	fixture.counter.refuse_at = 0;
 	expect_ok(&fixture, rf_run_tag(fixture.session, &fixture.run, inputs, 3, RF_AGGREGATE_SIMPLE,
 								   &entities, &fixture.err));
 	tear_down(&fixture);
 }
 
-static bool
-stop_later(void *context)
-{
-	int *polls = context;
-
-	return --*polls < 0;
-}
-
 static void
 test_cancel(void **state)
 {
-	int polls = 1000000;
+	long polls = 1000000;
 	RfInput input;
 	Fixture fixture;
 	float *logits;
 
 	(void) state;
-	set_up(&fixture, RF_TASK_SEQUENCE_CLASSIFICATION, (RfAbort){stop_later, &polls});
+	set_up_windows(&fixture, RF_TASK_SEQUENCE_CLASSIFICATION, (RfAbort){count_down, &polls});
 	input = words(&fixture, 0, 2000);
 	fixture.run.options.max_length = 10;
-	for (int i = 0; i < 40; i++)
+	for (long i = 0; i < 40; i++)
 	{
 		polls = i;
 		assert_int_equal(
@@ -545,6 +459,44 @@ test_cancel(void **state)
 	}
 	polls = 1000000;
 	assert_non_null(logits_of(&fixture, &input));
+	tear_down(&fixture);
+}
+
+/* Texts that fit are held; runs compute the others by themselves, and come to the same. */
+static void
+test_held(void **state)
+{
+	RfInput inputs[LENGTHS];
+	float expected[LENGTHS][LABELS];
+	Fixture fixture;
+	RfRun ahead;
+	RfHeld *held;
+
+	(void) state;
+	set_up_windows(&fixture, RF_TASK_SEQUENCE_CLASSIFICATION, never);
+	fixture.run.options.max_length = 16;
+	ahead = (RfRun){.options = fixture.run.options};
+	for (size_t i = 0; i < LENGTHS; i++)
+	{
+		inputs[i] = words(&fixture, i, lengths[LENGTHS - 1 - i]);
+		memcpy(expected[i], logits_of(&fixture, &inputs[i]), sizeof(expected[i]));
+	}
+	expect_ok(&fixture, rf_session_hold(fixture.session, &ahead, inputs, LENGTHS, rf_memory_malloc,
+										&held, &fixture.err));
+	fixture.run.held = held;
+	for (size_t i = 0; i < LENGTHS; i++)
+	{
+		bool fits = lengths[LENGTHS - 1 - i] <= 14;
+
+		memset(&fixture.run.stats, 0, sizeof(fixture.run.stats));
+		assert_int_equal(rf_held_has(held, &inputs[i]), fits);
+		assert_memory_equal(logits_of(&fixture, &inputs[i]), expected[i], sizeof(expected[i]));
+		assert_int_equal(fixture.run.stats.batches == 0, fits);
+		assert_int_equal(fixture.run.stats.rows, 1);
+		assert_int_equal(fixture.run.stats.windowed_rows, !fits);
+	}
+	fixture.run.held = NULL;
+	rf_held_free(held);
 	tear_down(&fixture);
 }
 
@@ -558,16 +510,16 @@ test_memory(void **state)
 	size_t before;
 
 	(void) state;
-	set_up(&fixture, RF_TASK_ENCODER, never);
+	set_up_windows(&fixture, RF_TASK_ENCODER, never);
 	input = words(&fixture, 0, 100000);
 	fixture.run.options.max_length = 64;
-	before = fixture.heap.bytes;
-	fixture.heap.peak = before;
+	before = fixture.counter.bytes;
+	fixture.counter.peak = before;
 	expect_ok(&fixture, rf_run_embed(fixture.session, &fixture.run, &input, 1, RF_POOL_MEAN, true,
 									 &vector, &fixture.err));
 	assert_true(fixture.run.stats.windows > 2000);
 	/* 100,000 times HIDDEN floats would be 12.8 MB more */
-	assert_true(fixture.heap.peak - before < 12 * 1024 * 1024);
+	assert_true(fixture.counter.peak - before < 12 * 1024 * 1024);
 	tear_down(&fixture);
 }
 
@@ -575,10 +527,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sequence_logits), cmocka_unit_test(test_neighbours),
-		cmocka_unit_test(test_embed),           cmocka_unit_test(test_tag),
-		cmocka_unit_test(test_pairs),           cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_out_of_memory),   cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_sequence_logits),
+		cmocka_unit_test(test_neighbours),
+		cmocka_unit_test(test_embed),
+		cmocka_unit_test(test_tag),
+		cmocka_unit_test(test_pairs),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_out_of_memory),
+		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_held),
 		cmocka_unit_test(test_memory),
 	};
 

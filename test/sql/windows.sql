@@ -36,6 +36,15 @@ SELECT roformer.classify('win_sms', body) = (SELECT label FROM unnest(roformer.c
 -- mean pooling is the mean over all tokens: of twice the text nearly the same
 SELECT roformer.similarity('win_embed', body, body || ' ' || body) > 0.99 AS near FROM win_text WHERE id = 2;
 
+-- row by row or in batches
+SET roformer.enable_batch_scan = on;
+CREATE TABLE win_on AS SELECT id, roformer.classify_score('win_sms', body, 'spam') AS score, roformer.embed('win_embed', body, 'cls') AS vector,
+	roformer.tag('win_ner', body) AS entities FROM win_text;
+SET roformer.enable_batch_scan = off;
+SELECT count(*) FROM win_text JOIN win_on USING (id) WHERE (score, vector, entities) IS DISTINCT FROM
+	(roformer.classify_score('win_sms', body, 'spam'), roformer.embed('win_embed', body, 'cls'), roformer.tag('win_ner', body));
+RESET roformer.enable_batch_scan;
+
 -- counted
 SELECT roformer.reset_stats();
 SELECT count(roformer.classify('win_sms', body)) FROM win_text;
@@ -63,5 +72,5 @@ SELECT roformer.classify('win_sms', body) FROM win_text WHERE id = 2;
 RESET roformer.overflow;
 SELECT roformer.set_model_option('win_sms', 'overflow', 'windows');
 
-DROP TABLE win_text, win_cut;
+DROP TABLE win_text, win_cut, win_on;
 SELECT count(roformer.drop_model(name)) FROM roformer.models WHERE name ~ '^win_';
