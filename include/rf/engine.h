@@ -141,12 +141,12 @@ typedef struct RfMatrix
 	float *values; /* [rows,columns] */
 } RfMatrix;
 
-/* logits() of one input, shaped by the model's task; one row [C] for sequence classification. */
-extern RfCode rf_run_logits(RfSession *session, RfRun *run, const RfInput *input, RfMatrix *logits,
-							RfError *err);
-/* Last hidden state [T,H]. */
-extern RfCode rf_run_hidden_state(RfSession *session, RfRun *run, const RfInput *input,
-								  RfMatrix *hidden, RfError *err);
+/* logits [B]: shaped by the model's task; one row [C] for sequence classification. */
+extern RfCode rf_run_logits(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
+							RfMatrix *logits, RfError *err);
+/* hidden [B]: last hidden states [T,H] */
+extern RfCode rf_run_hidden_state(RfSession *session, RfRun *run, const RfInput *inputs,
+								  size_t count, RfMatrix *hidden, RfError *err);
 /* *vectors [B,H]; normalize: divided by their L2 norm. */
 extern RfCode rf_run_embed(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
 						   RfPooling pooling, bool normalize, float **vectors, RfError *err);

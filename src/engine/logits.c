@@ -60,43 +60,76 @@ new_matrix(RfArena *arena, size_t rows, size_t columns, RfMatrix *matrix, RfErro
 	return RF_OK;
 }
 
+/* Hidden states of one row of a batch [tokens,H]. */
+static const float *
+row_hidden(const RfSession *session, const RfRunBatch *batch, size_t row, size_t *tokens)
+{
+	size_t first = batch->batch.row_start[row];
+
+	*tokens = batch->batch.row_start[row + 1] - first;
+	return batch->hidden + first * (size_t) session->model.config->hidden_size;
+}
+
 static RfCode
 put_token_logits(RfSession *session, RfRun *run, const RfRunBatch *batch, void *context,
 				 RfError *err)
 {
-	RfMatrix *logits = context;
-	size_t tokens = batch->batch.row_start[1];
+	RfMatrix *logits = (RfMatrix *) context + batch->first;
 
-	RF_TRY(new_matrix(run->arena, tokens, session->model.classifier.n, logits, err));
-	return rf_head_labels(&session->encoder, batch->hidden, tokens, batch->scratch, logits->values,
-						  err);
+	for (size_t row = 0; row < batch->batch.rows; row++)
+	{
+		size_t tokens;
+		const float *hidden = row_hidden(session, batch, row, &tokens);
+
+		RF_TRY(new_matrix(run->arena, tokens, session->model.classifier.n, &logits[row], err));
+		RF_TRY(rf_head_labels(&session->encoder, hidden, tokens, batch->scratch, logits[row].values,
+							  err));
+	}
+	return RF_OK;
 }
 
 static RfCode
 put_vocabulary_logits(RfSession *session, RfRun *run, const RfRunBatch *batch, void *context,
 					  RfError *err)
 {
-	RfMatrix *logits = context;
-	size_t tokens = batch->batch.row_start[1];
+	RfMatrix *logits = (RfMatrix *) context + batch->first;
 
-	RF_TRY(new_matrix(run->arena, tokens, session->model.decoder.n, logits, err));
-	return rf_head_vocabulary(&session->encoder, batch->hidden, tokens, batch->scratch,
-							  logits->values, err);
+	for (size_t row = 0; row < batch->batch.rows; row++)
+	{
+		size_t tokens;
+		const float *hidden = row_hidden(session, batch, row, &tokens);
+
+		RF_TRY(new_matrix(run->arena, tokens, session->model.decoder.n, &logits[row], err));
+		RF_TRY(rf_head_vocabulary(&session->encoder, hidden, tokens, batch->scratch,
+								  logits[row].values, err));
+	}
+	return RF_OK;
 }
 
 /* [T,2] as computed to [2,T]: starts, then ends */
 static RfCode
+turn_matrix(RfArena *arena, RfMatrix *matrix, RfError *err)
+{
+	RfMatrix turned;
+
+	RF_TRY(new_matrix(arena, matrix->columns, matrix->rows, &turned, err));
+	for (size_t row = 0; row < matrix->rows; row++)
+		for (size_t column = 0; column < matrix->columns; column++)
+			turned.values[column * matrix->rows + row] =
+				matrix->values[row * matrix->columns + column];
+	*matrix = turned;
+	return RF_OK;
+}
+
+static RfCode
 put_span_logits(RfSession *session, RfRun *run, const RfRunBatch *batch, void *context,
 				RfError *err)
 {
-	RfMatrix *logits = context;
-	RfMatrix columns = {0, 0, NULL};
+	RfMatrix *logits = (RfMatrix *) context + batch->first;
 
-	RF_TRY(put_token_logits(session, run, batch, &columns, err));
-	RF_TRY(new_matrix(run->arena, columns.columns, columns.rows, logits, err));
-	for (size_t token = 0; token < columns.rows; token++)
-		for (size_t i = 0; i < columns.columns; i++)
-			logits->values[i * columns.rows + token] = columns.values[token * columns.columns + i];
+	RF_TRY(put_token_logits(session, run, batch, context, err));
+	for (size_t row = 0; row < batch->batch.rows; row++)
+		RF_TRY(turn_matrix(run->arena, &logits[row], err));
 	return RF_OK;
 }
 
@@ -117,43 +150,59 @@ consumer_of(RfTask task)
 	}
 }
 
+/* Rows of one matrix [B,C] as matrices [1,C]. */
+static RfCode
+run_sequence_matrices(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
+					  RfMatrix *logits, RfError *err)
+{
+	size_t labels = session->model.classifier.n;
+	float *values;
+
+	RF_TRY(rf_run_sequence_logits(session, run, inputs, count, &values, err));
+	for (size_t i = 0; i < count; i++)
+		logits[i] = (RfMatrix){1, labels, values + i * labels};
+	return RF_OK;
+}
+
 RfCode
-rf_run_logits(RfSession *session, RfRun *run, const RfInput *input, RfMatrix *logits, RfError *err)
+rf_run_logits(RfSession *session, RfRun *run, const RfInput *inputs, size_t count, RfMatrix *logits,
+			  RfError *err)
 {
 	RfTask task = session->model.config->task;
 	RfRunConsumer consumer = consumer_of(task);
 
 	if (task == RF_TASK_SEQUENCE_CLASSIFICATION)
-	{
-		logits->rows = 1;
-		logits->columns = session->model.classifier.n;
-		return rf_run_sequence_logits(session, run, input, 1, &logits->values, err);
-	}
+		return run_sequence_matrices(session, run, inputs, count, logits, err);
 	if (consumer == NULL)
 	{
 		rf_error_set(err, RF_UNSUPPORTED, "the model has no logits of a single text");
 		rf_error_detail(err, "It is a model for %s.", rf_task_name(task));
 		return RF_UNSUPPORTED;
 	}
-	return rf_run_batches(session, run, input, 1, consumer, logits, err);
+	return rf_run_batches(session, run, inputs, count, consumer, logits, err);
 }
 
 static RfCode
 put_hidden_state(RfSession *session, RfRun *run, const RfRunBatch *batch, void *context,
 				 RfError *err)
 {
-	RfMatrix *hidden = context;
+	RfMatrix *hidden = (RfMatrix *) context + batch->first;
 	size_t width = (size_t) session->model.config->hidden_size;
-	size_t tokens = batch->batch.row_start[1];
 
-	RF_TRY(new_matrix(run->arena, tokens, width, hidden, err));
-	memcpy(hidden->values, batch->hidden, tokens * width * sizeof(float));
+	for (size_t row = 0; row < batch->batch.rows; row++)
+	{
+		size_t tokens;
+		const float *from = row_hidden(session, batch, row, &tokens);
+
+		RF_TRY(new_matrix(run->arena, tokens, width, &hidden[row], err));
+		memcpy(hidden[row].values, from, tokens * width * sizeof(float));
+	}
 	return RF_OK;
 }
 
 RfCode
-rf_run_hidden_state(RfSession *session, RfRun *run, const RfInput *input, RfMatrix *hidden,
-					RfError *err)
+rf_run_hidden_state(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
+					RfMatrix *hidden, RfError *err)
 {
-	return rf_run_batches(session, run, input, 1, put_hidden_state, hidden, err);
+	return rf_run_batches(session, run, inputs, count, put_hidden_state, hidden, err);
 }

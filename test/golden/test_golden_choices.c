@@ -92,7 +92,7 @@ check_question(Checking *checking, const json_t *record)
 		RfMatrix matrix;
 
 		rf_arena_init(&arena, rf_memory_malloc);
-		expect_ok(checking, rf_run_logits(checking->model->session, &run, &input, &matrix, &err),
+		expect_ok(checking, rf_run_logits(checking->model->session, &run, &input, 1, &matrix, &err),
 				  &err);
 		assert_int_equal(matrix.rows, 2);
 		assert_int_equal(matrix.columns, row.row_start[1]);

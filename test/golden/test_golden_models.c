@@ -122,7 +122,8 @@ check_encoder(Checking *checking, const json_t *record)
 
 		rf_arena_init(&arena, rf_memory_malloc);
 		expect_ok(checking,
-				  rf_run_hidden_state(checking->model->session, &run, &input, &matrix, &err), &err);
+				  rf_run_hidden_state(checking->model->session, &run, &input, 1, &matrix, &err),
+				  &err);
 		assert_int_equal(matrix.rows, row.row_start[1]);
 		check_rows(checking, out, matrix.values, width);
 		check_pooled(checking, out, &input);

@@ -78,7 +78,8 @@ search_window(Fixture *fixture, const char *question, size_t question_tokens,
 	double cls[2];
 	RfMatrix logits;
 
-	assert_int_equal(rf_run_logits(fixture->session, &run, &input, &logits, &fixture->err), RF_OK);
+	assert_int_equal(rf_run_logits(fixture->session, &run, &input, 1, &logits, &fixture->err),
+					 RF_OK);
 	assert_int_equal(logits.columns, size + question_tokens + 3);
 	share(logits.values, question_tokens + 2, size, &cls[0], starts);
 	share(logits.values + logits.columns, question_tokens + 2, size, &cls[1], ends);

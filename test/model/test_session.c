@@ -207,7 +207,8 @@ test_embed(void **state)
 	(void) state;
 	set_up(&fixture, &config, never);
 	assert_int_equal(
-		rf_run_hidden_state(fixture.session, &fixture.run, &input, &hidden, &fixture.err), RF_OK);
+		rf_run_hidden_state(fixture.session, &fixture.run, &input, 1, &hidden, &fixture.err),
+		RF_OK);
 	assert_int_equal(hidden.rows, 5);
 	assert_int_equal(hidden.columns, 32);
 	assert_int_equal(rf_run_embed(fixture.session, &fixture.run, &input, 1, RF_POOL_CLS, false,
@@ -229,6 +230,66 @@ test_embed(void **state)
 	tear_down(&fixture);
 }
 
+static void
+expect_matrix(const RfMatrix *found, const RfMatrix *expected)
+{
+	assert_int_equal(found->rows, expected->rows);
+	assert_int_equal(found->columns, expected->columns);
+	assert_memory_equal(found->values, expected->values,
+						found->rows * found->columns * sizeof(float));
+}
+
+/* Logits and hidden states of many texts, in batches of any size: those of each, to the last bit.
+ */
+static void
+check_matrices(RfTask task)
+{
+	static const int32_t sizes[] = {0, 1, 24, 100};
+	static char texts[ROWS][256];
+	RfConfig config = labels_config(task);
+	RfInput inputs[ROWS];
+	RfMatrix logits[ROWS];
+	RfMatrix hidden[ROWS];
+	RfMatrix single;
+	Fixture fixture;
+
+	set_up(&fixture, &config, never);
+	make_texts(texts, inputs);
+	for (size_t size = 0; size < sizeof(sizes) / sizeof(sizes[0]); size++)
+	{
+		fixture.run.options.batch_tokens = sizes[size];
+		assert_int_equal(
+			rf_run_logits(fixture.session, &fixture.run, inputs, ROWS, logits, &fixture.err),
+			RF_OK);
+		assert_int_equal(
+			rf_run_hidden_state(fixture.session, &fixture.run, inputs, ROWS, hidden, &fixture.err),
+			RF_OK);
+		for (size_t i = 0; i < ROWS; i++)
+		{
+			assert_int_equal(
+				rf_run_logits(fixture.session, &fixture.run, &inputs[i], 1, &single, &fixture.err),
+				RF_OK);
+			expect_matrix(&logits[i], &single);
+			assert_int_equal(rf_run_hidden_state(fixture.session, &fixture.run, &inputs[i], 1,
+												 &single, &fixture.err),
+							 RF_OK);
+			expect_matrix(&hidden[i], &single);
+			assert_int_equal(single.columns, 32);
+		}
+	}
+	tear_down(&fixture);
+}
+
+static void
+test_matrices(void **state)
+{
+	(void) state;
+	check_matrices(RF_TASK_SEQUENCE_CLASSIFICATION);
+	check_matrices(RF_TASK_TOKEN_CLASSIFICATION);
+	check_matrices(RF_TASK_MASKED_LM);
+	check_matrices(RF_TASK_QUESTION_ANSWERING);
+}
+
 /* Fills are the largest logits at the masks, in order, with the probabilities of all. */
 static void
 test_fill_mask(void **state)
@@ -241,7 +302,7 @@ test_fill_mask(void **state)
 
 	(void) state;
 	set_up(&fixture, &config, never);
-	assert_int_equal(rf_run_logits(fixture.session, &fixture.run, &input, &logits, &fixture.err),
+	assert_int_equal(rf_run_logits(fixture.session, &fixture.run, &input, 1, &logits, &fixture.err),
 					 RF_OK);
 	assert_int_equal(logits.rows, 6);
 	assert_int_equal(logits.columns, config.vocab_size);
@@ -517,6 +578,7 @@ main(void)
 		cmocka_unit_test(test_wrong_task),
 		cmocka_unit_test(test_problems),
 		cmocka_unit_test(test_embed),
+		cmocka_unit_test(test_matrices),
 		cmocka_unit_test(test_fill_mask),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_out_of_memory),

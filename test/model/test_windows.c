@@ -198,7 +198,7 @@ join_hidden(Fixture *fixture, const Plan *plan, size_t n, size_t capacity, float
 		RfInput part = words(fixture, plan->start[window], n < capacity ? n : capacity);
 		RfMatrix hidden;
 
-		expect_ok(fixture, rf_run_hidden_state(fixture->session, &fixture->run, &part, &hidden,
+		expect_ok(fixture, rf_run_hidden_state(fixture->session, &fixture->run, &part, 1, &hidden,
 											   &fixture->err));
 		if (window == 0)
 			memcpy(joined, hidden.values, HIDDEN * sizeof(float));
@@ -396,7 +396,7 @@ test_refusals(void **state)
 	assert_non_null(strstr(fixture.err.message, "no room for windows"));
 	fixture.run.options.max_length = 10;
 	assert_int_equal(
-		rf_run_hidden_state(fixture.session, &fixture.run, &input, &matrix, &fixture.err),
+		rf_run_hidden_state(fixture.session, &fixture.run, &input, 1, &matrix, &fixture.err),
 		RF_TOO_LONG);
 	assert_non_null(strstr(fixture.err.detail, "windows"));
 	assert_non_null(logits_of(&fixture, &input));

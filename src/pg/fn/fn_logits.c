@@ -1,8 +1,9 @@
 /*
  * fn_logits.c - logits, hidden_state: the model's numbers as they are, for those who build on them.
  *
- * The results are as large as the text is long, so the array forms compute one element after the
- * other instead of holding all of them at once twice.
+ * The results are as large as the text is long. So of an array the engine computes a part at a
+ * time: enough for full batches, and only a part's results are there twice, as numbers and as
+ * arrays.
  */
 #include "postgres.h"
 
@@ -13,27 +14,47 @@ PG_FUNCTION_INFO_V1(roformer_logits_set);
 PG_FUNCTION_INFO_V1(roformer_hidden_state);
 PG_FUNCTION_INFO_V1(roformer_hidden_state_set);
 
+#define PART_TEXTS 64
+
+typedef RfCode (*MatrixRun)(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
+							RfMatrix *matrices, RfError *err);
+
+/* flat: of matrices with one row an array of one dimension */
+static void
+compute_matrices(RoformerCall *call, MatrixRun run, bool flat, Datum *results)
+{
+	RfMatrix matrices[PART_TEXTS];
+	RfError err;
+
+	for (size_t first = 0; first < call->count; first += PART_TEXTS)
+	{
+		RfArenaMark mark = rf_arena_mark(&call->arena);
+		size_t count = Min(PART_TEXTS, call->count - first);
+
+		roformer_check(
+			run(call->session->engine, &call->run, call->inputs + first, count, matrices, &err),
+			&err);
+		for (size_t i = 0; i < count; i++)
+		{
+			const RfMatrix *matrix = &matrices[i];
+
+			results[first + i] =
+				flat ? roformer_array_of_reals(matrix->values, matrix->columns)
+					 : roformer_array_of_matrix(matrix->values, matrix->rows, matrix->columns);
+		}
+		rf_arena_rewind(&call->arena, mark);
+	}
+}
+
 /* [C] for sequence classification, else two dimensions as the task has them */
 static void
 compute_logits(RoformerCall *call, Datum *results)
 {
-	RfSession *engine = call->session->engine;
-	RfTask task = rf_session_config(engine)->task;
-	bool flat = task == RF_TASK_SEQUENCE_CLASSIFICATION;
+	RfTask task = rf_session_config(call->session->engine)->task;
 
 	if (task == RF_TASK_ENCODER || task == RF_TASK_MULTIPLE_CHOICE)
 		roformer_task_refuse(call, "has no logits of a single text");
-	for (size_t i = 0; i < call->count; i++)
-	{
-		RfArenaMark mark = rf_arena_mark(&call->arena);
-		RfMatrix logits;
-		RfError err;
-
-		roformer_check(rf_run_logits(engine, &call->run, &call->inputs[i], &logits, &err), &err);
-		results[i] = flat ? roformer_array_of_reals(logits.values, logits.columns)
-						  : roformer_array_of_matrix(logits.values, logits.rows, logits.columns);
-		rf_arena_rewind(&call->arena, mark);
-	}
+	compute_matrices(call, rf_run_logits, task == RF_TASK_SEQUENCE_CLASSIFICATION, results);
 }
 
 static const RoformerFunction logits = {.options = 0, .run = compute_logits};
@@ -54,18 +75,7 @@ roformer_logits_set(PG_FUNCTION_ARGS)
 static void
 compute_hidden_state(RoformerCall *call, Datum *results)
 {
-	for (size_t i = 0; i < call->count; i++)
-	{
-		RfArenaMark mark = rf_arena_mark(&call->arena);
-		RfMatrix hidden;
-		RfError err;
-
-		roformer_check(
-			rf_run_hidden_state(call->session->engine, &call->run, &call->inputs[i], &hidden, &err),
-			&err);
-		results[i] = roformer_array_of_matrix(hidden.values, hidden.rows, hidden.columns);
-		rf_arena_rewind(&call->arena, mark);
-	}
+	compute_matrices(call, rf_run_hidden_state, false, results);
 }
 
 static const RoformerFunction hidden_state = {.options = 0, .run = compute_hidden_state};
