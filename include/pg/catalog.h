@@ -46,6 +46,7 @@ typedef struct RoformerModel
 	bool has_dictionary;                      /* its tokenizer cuts Chinese words */
 	uint8 dictionary[ROFORMER_DIGEST_LENGTH]; /* SHA-256 of that file of the model */
 	RoformerModelOptions options;
+	float4 agreement[RF_PRECISIONS]; /* with fp32, on the probe; NaN: not measured */
 } RoformerModel;
 
 /*
@@ -121,6 +122,18 @@ extern void roformer_digest_free(RoformerDigest *digest);
  */
 typedef void (*RoformerForgetHook)(const uint8 *digest);
 extern RoformerForgetHook roformer_catalog_forget_hook;
+
+/*
+ * How far lower precisions are from fp32: called with a model just stored, by check_model with texts
+ * of its user; deviations [RF_PRECISIONS]. False when texts are not enough to compute such a model.
+ * Set by the session floor.
+ */
+typedef bool (*RoformerProbeHook)(const RoformerModel *model, const RfInput *inputs, size_t count,
+								  RfDeviation *deviations);
+extern RoformerProbeHook roformer_catalog_probe_hook;
+
+/* Share of decisions that must be those of fp32 before "auto" takes a precision. */
+#define ROFORMER_ENOUGH_AGREEMENT 0.999f
 
 extern void roformer_catalog_init(void); /* _PG_init: callbacks */
 

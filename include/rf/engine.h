@@ -100,6 +100,33 @@ typedef struct RfRun
 	void (*batch_done)(struct RfRun *run);
 } RfRun;
 
+/* What a session makes of a probe, in the run's arena. */
+typedef struct RfProbe
+{
+	size_t tokens;
+	size_t width;       /* H */
+	float *hidden;      /* [tokens,width] */
+	int32_t *decisions; /* [decision_count]: labels, places or token ids, in order of the texts */
+	size_t decision_count;
+} RfProbe;
+
+/* How far a model in a lower precision is from fp32. */
+typedef struct RfDeviation
+{
+	double max;       /* of a number of a hidden state */
+	double rms;       /* over all of them */
+	double cosine;    /* of the worst token */
+	double agreement; /* share of equal decisions; without any, of tokens of cosine >= 0.999 */
+} RfDeviation;
+
+/* Texts made from the session's vocabulary, always the same for the same vocabulary. */
+extern RfCode rf_probe_texts(const RfSession *session, RfArena *arena, RfInput **inputs,
+							 size_t *count, RfError *err);
+extern RfCode rf_run_probe(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
+						   RfProbe *probe, RfError *err);
+/* Of two sessions of the same model with the same inputs. */
+extern void rf_probe_compare(const RfProbe *exact, const RfProbe *rounded, RfDeviation *deviation);
+
 /*
  * Checks that the model's head fits: RF_UNSUPPORTED, saying what the model is and can do.
  */

@@ -33,6 +33,7 @@ CREATE TABLE _roformer.model (
 	bytes bigint NOT NULL,
 	dictionary bytea, -- SHA-256 of the file jieba/dict.txt, NULL for a model without
 	options text[], -- "option=value" as set_model_option was told, NULL for none
+	deviations real[], -- from fp32: max, rms, cosine, agreement in bf16, the same in int8; NULL: not measured
 	CONSTRAINT model_pkey PRIMARY KEY (id),
 	CONSTRAINT model_name_key UNIQUE (name)
 ) USING heap;

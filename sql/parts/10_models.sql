@@ -18,6 +18,10 @@ CREATE FUNCTION roformer.revoke_model(name text, role text) RETURNS void
 CREATE FUNCTION roformer.set_model_option(name text, option text, value text) RETURNS void
 	AS 'MODULE_PATHNAME', 'roformer_set_model_option' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
+-- what load_model does with texts of its own: measures how far lower precisions are from fp32
+CREATE FUNCTION roformer.check_model(name text, texts text[]) RETURNS void
+	AS 'MODULE_PATHNAME', 'roformer_check_model' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
 CREATE FUNCTION roformer.model_config(name text) RETURNS jsonb
 	AS 'MODULE_PATHNAME', 'roformer_model_config' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100;
 CREATE FUNCTION roformer.model_tensors(model text, OUT name text, OUT dtype text, OUT shape bigint[])
@@ -44,7 +48,11 @@ SELECT
 	m.bytes,
 	encode(m.digest, 'hex') AS digest,
 	m.created,
-	m.options
+	m.options,
+	CASE WHEN m.deviations IS NOT NULL THEN jsonb_build_object(
+		'bf16', jsonb_build_object('max', m.deviations[1], 'rms', m.deviations[2], 'cosine', m.deviations[3], 'agreement', m.deviations[4]),
+		'int8', jsonb_build_object('max', m.deviations[5], 'rms', m.deviations[6], 'cosine', m.deviations[7], 'agreement', m.deviations[8]))
+	END AS deviations
 FROM _roformer.model AS m;
 
 GRANT SELECT ON roformer.models TO PUBLIC;

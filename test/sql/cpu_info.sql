@@ -58,6 +58,16 @@ SELECT roformer.classify('cpu_spam', 'hello');
 RESET roformer.kernels;
 RESET roformer.precision;
 
+-- how far lower precisions are from fp32 is measured when a model is stored, and with texts of one's own
+SELECT p.key AS "precision", (p.value->>'agreement')::float8 >= 0.95 AS agrees, (p.value->>'cosine')::float8 BETWEEN 0.99 AND 1 AS cosine,
+	(p.value->>'rms')::float8 > 0 AND (p.value->>'rms')::float8 < (p.value->>'max')::float8 AS deviates
+FROM roformer.models, jsonb_each(deviations) AS p WHERE name = 'cpu_spam' ORDER BY 1;
+SELECT deviations AS before FROM roformer.models WHERE name = 'cpu_spam' \gset
+SELECT roformer.check_model('cpu_spam', ARRAY['free prize call now', NULL, 'see you at seven then']);
+SELECT deviations <> :'before'::jsonb AS measured_anew, deviations->'bf16'->'agreement' AS bf16, deviations->'int8'->'agreement' AS int8
+FROM roformer.models WHERE name = 'cpu_spam';
+SELECT roformer.check_model('cpu_spam', ARRAY[NULL]::text[]);
+
 DROP TABLE score, low_score;
 \o /dev/null
 SELECT roformer.drop_model('cpu_spam');

@@ -28,6 +28,8 @@ sub start_server
 	  if $option{preload} // 1;
 	$node->append_conf('postgresql.conf', 'roformer.cache_size = ' . ($option{cache_size} // '256MB'));
 	$node->append_conf('postgresql.conf', "max_wal_size = 4GB\nmax_parallel_workers_per_gather = 0");
+	# reference outputs are compared with fp32, whatever this machine would choose
+	$node->append_conf('postgresql.conf', "roformer.precision = 'fp32'");
 	$node->append_conf('postgresql.conf', $option{conf}) if $option{conf};
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION roformer');

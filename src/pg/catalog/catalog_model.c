@@ -64,6 +64,7 @@ roformer_model_read(HeapTuple tuple, TupleDesc descriptor, RoformerModel *result
 	if (!null)
 		read_digest(result, dictionary, result->dictionary);
 	roformer_option_clear(&result->options);
+	roformer_deviation_read(tuple, descriptor, result);
 }
 
 /* ---- unknown names --------------------------------------------------------------------------- */

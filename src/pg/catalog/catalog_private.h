@@ -50,9 +50,10 @@ typedef enum RoformerModelColumn
 	MODEL_PRECISION,
 	MODEL_BYTES,
 	MODEL_DICTIONARY,
-	MODEL_OPTIONS
+	MODEL_OPTIONS,
+	MODEL_DEVIATIONS
 } RoformerModelColumn;
-#define MODEL_COLUMNS MODEL_OPTIONS
+#define MODEL_COLUMNS MODEL_DEVIATIONS
 
 typedef enum RoformerFileColumn
 {
@@ -215,6 +216,14 @@ extern void roformer_publish_check_options(Relation model, HeapTuple tuple, cons
 /* ---- catalog_import.c ---------------------------------------------------------------------- */
 
 extern void roformer_import_init(void); /* callbacks */
+
+/* ---- catalog_deviation.c ------------------------------------------------------------------- */
+
+/* Measures the deviations of a model just stored, without or with texts, and stores them. */
+extern void roformer_deviation_measure(Relation model, const char *name, const RfInput *inputs,
+									   size_t count);
+/* Fills result->agreement from the column of the row. */
+extern void roformer_deviation_read(HeapTuple tuple, TupleDesc descriptor, RoformerModel *result);
 
 /* ---- catalog_forget.c ---------------------------------------------------------------------- */
 

@@ -94,8 +94,10 @@ roformer_publish_new(Relation relation, const char *name, const RfContent *conte
 	values[MODEL_NAME - 1] = CStringGetTextDatum(name);
 	values[MODEL_OWNER - 1] = ObjectIdGetDatum(GetUserId());
 	nulls[MODEL_OPTIONS - 1] = true;
+	nulls[MODEL_DEVIATIONS - 1] = true;
 	CatalogTupleInsert(relation, heap_form_tuple(RelationGetDescr(relation), values, nulls));
 	roformer_forget_at_abort(stored->digest);
+	roformer_deviation_measure(relation, name, NULL, 0);
 	roformer_tables_invalidate();
 }
 
@@ -137,6 +139,7 @@ update_model(Relation relation, HeapTuple tuple, const RfContent *content,
 	replaced[MODEL_OWNER - 1] = false;
 	replaced[MODEL_OPTIONS - 1] = false;
 	fill_content_columns(content, stored, values, nulls);
+	nulls[MODEL_DEVIATIONS - 1] = true;
 	CatalogTupleUpdate(
 		relation, &tuple->t_self,
 		heap_modify_tuple(tuple, RelationGetDescr(relation), values, nulls, replaced));
@@ -157,6 +160,7 @@ roformer_publish_replacement(Relation relation, HeapTuple tuple, const RfContent
 		roformer_forget_at_commit(before.digest);
 		roformer_forget_at_abort(stored->digest);
 	}
+	roformer_deviation_measure(relation, before.name, NULL, 0);
 	roformer_tables_invalidate();
 }
 

@@ -40,6 +40,7 @@ void
 roformer_session_init(void)
 {
 	roformer_catalog_forget_hook = forget_content;
+	roformer_catalog_probe_hook = roformer_probe_model;
 	roformer_startup_init();
 }
 
@@ -99,8 +100,8 @@ pin_image(const RoformerModel *model, const RoformerCacheKey *key, RfPrecision p
 RoformerPin *
 roformer_engine_pin(const RoformerModel *model, MemoryContext owner)
 {
-	RfPrecision precision = roformer_options_precision(model);
 	const RfKernels *kernels = roformer_options_kernels();
+	RfPrecision precision = roformer_options_precision(model, kernels);
 	RoformerCacheKey key;
 
 	sweep_after_changes();
@@ -167,8 +168,8 @@ create_engine(const RoformerModel *model, const RoformerCacheKey *key, RfPrecisi
 RoformerEngine *
 roformer_engine_open(const RoformerModel *model)
 {
-	RfPrecision precision = roformer_options_precision(model);
 	const RfKernels *kernels = roformer_options_kernels();
+	RfPrecision precision = roformer_options_precision(model, kernels);
 	RoformerCacheKey key;
 	RoformerEngine *engine;
 

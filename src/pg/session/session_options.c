@@ -27,9 +27,21 @@ roformer_settings_unchanged(const RoformerSettings *settings)
 		   strcmp(settings->kernels, roformer_kernels) == 0;
 }
 
-/* The precision the model computes in; fp32 is what "auto" means. */
+/*
+ * What "auto" means: what the kernels are fastest in without visible loss, provided that the model
+ * decides as in fp32. int8 is never taken unasked.
+ */
+static RfPrecision
+choose_precision(const RoformerModel *model, const RfKernels *kernels)
+{
+	RfPrecision preferred = rf_kernels_preferred(kernels);
+
+	return model->agreement[preferred] >= ROFORMER_ENOUGH_AGREEMENT ? preferred : RF_PRECISION_FP32;
+}
+
+/* The precision the model computes in. */
 RfPrecision
-roformer_options_precision(const RoformerModel *model)
+roformer_options_precision(const RoformerModel *model, const RfKernels *kernels)
 {
 	int precision = roformer_precision;
 
@@ -38,6 +50,7 @@ roformer_options_precision(const RoformerModel *model)
 	switch (precision)
 	{
 		case ROFORMER_PRECISION_AUTO:
+			return choose_precision(model, kernels);
 		case ROFORMER_PRECISION_FP32:
 			return RF_PRECISION_FP32;
 		case ROFORMER_PRECISION_BF16:

@@ -27,7 +27,8 @@ typedef struct RoformerSettings
 extern void roformer_settings_read(RoformerSettings *settings);
 extern bool roformer_settings_unchanged(const RoformerSettings *settings);
 
-extern RfPrecision roformer_options_precision(const RoformerModel *model);
+extern RfPrecision roformer_options_precision(const RoformerModel *model,
+											  const RfKernels *kernels);
 extern const RfKernels *roformer_options_kernels(void);
 extern RfRunOptions roformer_options_run(const RoformerModel *model);
 
@@ -57,6 +58,12 @@ extern RoformerLoader roformer_load_prepare(RoformerModelLoad *load, const Rofor
 
 /* The compiled dictionary of a model that has one, pinned for the lifetime of owner. */
 extern RoformerPin *roformer_dictionary_pin(const RoformerModel *model, MemoryContext owner);
+
+/* ---- session_probe.c: lower precisions against fp32 ------------------------------------------ */
+
+/* The catalog's probe hook. */
+extern bool roformer_probe_model(const RoformerModel *model, const RfInput *inputs, size_t count,
+								 RfDeviation *deviations);
 
 /* ---- session_engine.c: engine sessions by what this backend computes with ---------- */
 
