@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Encoder speed of every kernel set beside PyTorch's, one thread, fp32, as a table: milliseconds, tokens per second,
+# Encoder speed of kernel sets in each precision beside PyTorch's in fp32, one thread, as a table: milliseconds, tokens per second,
 # GFLOP/s, and how many times as fast as PyTorch. Times are processor time.
 #
 #   bench/forward.sh [ROUNDS]
 #
 # Engine and PyTorch take turns for ROUNDS rounds (3), the best time of each counts. Before that both must agree on
-# hidden states of the same weights. Kernel sets: environment variable KERNELS (avx512 avx2 blas ref; those that can't
-# run here are left out). PyTorch is Debian's python3-torch; without it only the engine is timed.
+# hidden states of the same weights. Environment: KERNELS (avx512 avx2 blas; also amx, avx512_bf16, avx512_vnni,
+# avx2_vnni, ref) and PRECISIONS (fp32; also bf16, int8); what can't run here is left out. PyTorch is Debian's python3-torch; without it only the engine is timed.
 set -euo pipefail
 rounds=${1:-3}
 kernels=${KERNELS:-avx512 avx2 blas}
+precisions=${PRECISIONS:-fp32}
 python=${PYTHON:-/usr/bin/python3}
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 # An OpenBLAS older than the processor takes it for a very old one; that would be no comparison.
@@ -37,8 +38,10 @@ echo "writing weights ..." >&2
 "$work/bench_forward" write "$work"
 for round in $(seq "$rounds"); do
 	echo "round $round of $rounds ..." >&2
-	# shellcheck disable=SC2086
-	"$work/bench_forward" time $kernels >>"$work/times"
+	for precision in $precisions; do
+		# shellcheck disable=SC2086
+		"$work/bench_forward" time --precision "$precision" $kernels >>"$work/times"
+	done
 	[ -z "$torch" ] || "$python" bench/torch_forward.py "$work" >>"$work/times"
 done
 
@@ -46,6 +49,7 @@ awk '
 	$1 == "check" { if ($3 > worst[$2]) worst[$2] = $3 }
 	$1 == "time" {
 		key = $3 " " $4
+		if (NF > 7) $2 = $2 "/" $8
 		if (!(key in tokens)) keys[++count] = key
 		if (!($2 in known)) { known[$2]; names[++sets] = $2 }
 		tokens[key] = $5; gflop[key] = $7
@@ -53,13 +57,13 @@ awk '
 	}
 	END {
 		for (shape in worst) printf "hidden states of %s: PyTorch and engine differ by at most %s\n", shape, worst[shape]
-		printf "%-14s %-7s %10s %10s %8s %9s\n", "workload", "set", "ms", "tokens/s", "GFLOP/s", "x PyTorch"
+		printf "%-14s %-16s %10s %10s %8s %9s\n", "workload", "set", "ms", "tokens/s", "GFLOP/s", "x PyTorch"
 		for (i = 1; i <= count; i++)
 			for (j = 1; j <= sets; j++) {
 				key = keys[i]; set = names[j]
 				if (!((set, key) in best)) continue
 				seconds = best[set, key]
 				ratio = ("torch", key) in best ? sprintf("%9.2f", best["torch", key] / seconds) : sprintf("%9s", "-")
-				printf "%-14s %-7s %10.2f %10.0f %8.1f %s\n", key, set, seconds * 1000, tokens[key] / seconds, gflop[key] / seconds, ratio
+				printf "%-14s %-16s %10.2f %10.0f %8.1f %s\n", key, set, seconds * 1000, tokens[key] / seconds, gflop[key] / seconds, ratio
 			}
 	}' "$work/times"
