@@ -5,6 +5,7 @@ use FindBin;
 use lib $FindBin::RealBin;
 use File::Copy;
 use IPC::Run;
+use JSON::PP;
 use RoformerTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -82,6 +83,73 @@ for my $directory (glob "$golden/models/*")
 }
 my $classes = "$golden/models/seqcls-en";
 like(value("SELECT roformer.classify('seqcls-en', 'one text')"), qr/./, 'and computes');
+
+# ---- a format that only the client reads -----------------------------------------------------------
+
+# Tensors of a safetensors file: name to [shape, bytes].
+sub read_tensors
+{
+	my ($path) = @_;
+	my $bytes = slurp_file($path);
+	my $length = unpack 'Q<', $bytes;
+	my $header = JSON::PP::decode_json(substr $bytes, 8, $length);
+	delete $header->{__metadata__};
+	return map {
+		my ($from, $to) = @{ $header->{$_}{data_offsets} };
+		$_ => [ $header->{$_}{shape}, substr($bytes, 8 + $length + $from, $to - $from) ]
+	} keys %$header;
+}
+
+# msgpack with 32-bit lengths throughout: a map of maps of extension 1, which is [shape, type, bytes]
+sub pack_flax
+{
+	my ($value) = @_;
+	return join '', pack('CN', 0xDF, scalar keys %$value),
+	  map { pack('CN/a*', 0xDB, $_), pack_flax($value->{$_}) } sort keys %$value
+	  if ref $value eq 'HASH';
+	my ($shape, $bytes) = @$value;
+	my $array = pack('CN', 0xDD, 3) . pack('CN', 0xDD, scalar @$shape) . join('', map { pack 'CQ>', 0xCF, $_ } @$shape)
+	  . pack('CN/a*', 0xDB, 'float32') . pack('CN/a*', 0xC6, $bytes);
+	return pack('CNC', 0xC9, length $array, 1) . $array;
+}
+
+# As Flax names and turns it: kernels are [in, out], weights of norms are scales.
+sub flax_tensor
+{
+	my ($name, $shape, $bytes) = @_;
+	return ($name =~ s/weight$/scale/r, $shape, $bytes) if $name =~ /weight$/ && @$shape == 1;
+	return ($name =~ s/weight$/embedding/r, $shape, $bytes) if $name =~ /embeddings\.weight$/;
+	return ($name, $shape, $bytes) if $name !~ /weight$/;
+	my ($rows, $columns) = @$shape;
+	my @values = unpack 'L<*', $bytes;
+	my @turned = map { my $column = $_; map { $values[ $_ * $columns + $column ] } 0 .. $rows - 1 } 0 .. $columns - 1;
+	return ($name =~ s/weight$/kernel/r, [ $columns, $rows ], pack('L<*', @turned));
+}
+
+sub write_flax
+{
+	my ($path, %tensors) = @_;
+	my %root;
+	for my $name (keys %tensors)
+	{
+		my ($flax_name, @value) = flax_tensor($name, @{ $tensors{$name} });
+		my @parts = split /\./, $flax_name;
+		my $last = pop @parts;
+		my $map = \%root;
+		$map = $map->{$_} //= {} for @parts;
+		$map->{$last} = \@value;
+	}
+	append_to_file($path, pack_flax(\%root));
+}
+
+my $flax = copy_of($classes, 'flax');
+unlink "$flax/model.safetensors";
+write_flax("$flax/flax_model.msgpack", read_tensors("$classes/model.safetensors"));
+my ($flax_status, $flax_out, $flax_err) = import_model('-q', $flax);
+is($flax_status, 0, 'a Flax file is imported') or diag $flax_err;
+is(digest_of('flax'), digest_of('seqcls-en'), 'with the digest of the same weights in safetensors');
+($flax_status, $flax_out, $flax_err) = import_model('--dry-run', $flax);
+like($flax_out, qr/^weights +flax_model\.msgpack$/m, 'and reported as what it is');
 
 # ---- what it says --------------------------------------------------------------------------------
 
