@@ -26,7 +26,7 @@ cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 make -s build/engine.a
-gcc -O2 -std=gnu11 -Iinclude -o "$work/bench_forward" bench/bench_forward.c build/engine.a -ljansson -lzip -lutf8proc -lm -ldl
+gcc -O2 -std=gnu11 -D_GNU_SOURCE -Iinclude -o "$work/bench_forward" bench/bench_forward.c build/engine.a -ljansson -lzip -lutf8proc -lm -ldl
 
 torch=yes
 if ! "$python" -c 'import torch' 2>/dev/null; then
