@@ -97,8 +97,14 @@ $third->{run}->finish;
 
 # ---- computing ---------------------------------------------------------------------------------
 
-my $loading = seconds_of(sub { $node->safe_psql('postgres', "SELECT roformer.prewarm('wide')") });
-$node->safe_psql('postgres', "SELECT roformer.evict('wide')");
+# The fastest of three: the first one may have to read from disk what later ones need not.
+my $loading = 'inf';
+foreach (1 .. 3)
+{
+	my $took = seconds_of(sub { $node->safe_psql('postgres', "SELECT roformer.prewarm('wide')") });
+	$loading = $took if $took < $loading;
+	$node->safe_psql('postgres', "SELECT roformer.evict('wide')");
+}
 my $limit = int(1000 * $loading / 4) + 1;
 $seconds = seconds_of(sub {
 	($ret, $out, $err) = $node->psql('postgres', "SET statement_timeout = $limit; SELECT roformer.prewarm('wide')");
