@@ -43,6 +43,18 @@
 #define roformer_primary_key_index(relation) RelationGetPrimaryKeyIndex(relation)
 #endif
 
+/* 18 put this before the declaration, by this name. */
+#ifndef pg_noreturn
+#define pg_noreturn __attribute__((noreturn))
+#endif
+
+/* 18 counts disabled nodes up the plan, and EXPLAIN names the node where the count grows. */
+#if PG_VERSION_NUM >= 180000
+#define roformer_take_disabled(plan, child) ((plan)->disabled_nodes = (child)->disabled_nodes)
+#else
+#define roformer_take_disabled(plan, child) ((void) 0)
+#endif
+
 /* 17 brought transaction_timeout, which ends the session without ProcDiePending. */
 #if PG_VERSION_NUM >= 170000
 #define roformer_transaction_timeout_pending() (TransactionTimeoutPending)

@@ -112,8 +112,7 @@ extern TupleDesc roformer_array_row_type(FunctionCallInfo fcinfo);
 /* ERROR 0A000, saying what the model is for, unless it has the head for the task. */
 extern void roformer_task_require(const RoformerCall *call, RfTask task);
 /* ERROR 0A000 'model "name" <refusal>', saying what the model is for. */
-extern void roformer_task_refuse(const RoformerCall *call, const char *refusal)
-	pg_attribute_noreturn();
+pg_noreturn extern void roformer_task_refuse(const RoformerCall *call, const char *refusal);
 
 /* ---- fn_option.c --------------------------------------------------------------------------- */
 

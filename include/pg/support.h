@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "nodes/pg_list.h"
+#include "pg/compat.h"
 
 #include "rf/memory.h"
 #include "rf/status.h"
@@ -14,7 +15,7 @@
 /* ---- report.c ------------------------------------------------------------------------------ */
 
 /* ereport(ERROR) with SQLSTATE, detail, hint and context from an engine error. Never returns. */
-extern void roformer_report_error(const RfError *err) pg_attribute_noreturn();
+pg_noreturn extern void roformer_report_error(const RfError *err);
 
 /* Throws unless code is RF_OK. */
 static inline void
@@ -81,12 +82,12 @@ extern void roformer_positions_map(const RoformerPositions *positions, int32 sta
 /* What a setting or a model's option in tokens may say at most. */
 #define ROFORMER_MAX_TOKENS (1024 * 1024)
 
-extern int roformer_cache_size;   /* MB, roformer.cache_size */
-extern char *roformer_kernels;    /* roformer.kernels */
-extern int roformer_precision;    /* roformer.precision: RoformerPrecisionSetting */
-extern int roformer_max_length;   /* tokens, 0: the model's own; roformer.max_length */
-extern int roformer_overflow;     /* RfOverflow, ROFORMER_OVERFLOW_UNSET; roformer.overflow */
-extern int roformer_batch_tokens; /* 0: the engine's choice; roformer.batch_tokens */
+extern int roformer_cache_size;         /* MB, roformer.cache_size */
+extern char *roformer_kernels;          /* roformer.kernels */
+extern int roformer_precision;          /* roformer.precision: RoformerPrecisionSetting */
+extern int roformer_max_length;         /* tokens, 0: the model's own; roformer.max_length */
+extern int roformer_overflow;           /* RfOverflow, ROFORMER_OVERFLOW_UNSET; roformer.overflow */
+extern int roformer_batch_tokens;       /* 0: the engine's choice; roformer.batch_tokens */
 extern bool roformer_enable_batch_scan; /* roformer.enable_batch_scan */
 extern char *roformer_jieba_dictionary; /* path; "": that of python3-jieba */
 extern char *roformer_prewarm_models;   /* models to load at start; roformer.prewarm */

@@ -97,8 +97,8 @@ roformer_classify_array(PG_FUNCTION_ARGS)
 	return roformer_call_array(fcinfo, &classify);
 }
 
-static void report_unknown_label(const RoformerSession *session, int32 labels, const char *wanted)
-	pg_attribute_noreturn();
+pg_noreturn static void report_unknown_label(const RoformerSession *session, int32 labels,
+											 const char *wanted);
 
 static void
 report_unknown_label(const RoformerSession *session, int32 labels, const char *wanted)

@@ -138,6 +138,7 @@ make_node(Plan *child, List *targetlist, List *qual, List *calls, const Roformer
 	plan->total_cost = child->total_cost;
 	plan->plan_rows = child->plan_rows;
 	plan->plan_width = child->plan_width;
+	roformer_take_disabled(plan, child);
 	plan->parallel_aware = place->parallel; /* workers tell what they did */
 	plan->parallel_safe = child->parallel_safe;
 	plan->plan_node_id = ++*node_id;

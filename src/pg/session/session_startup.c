@@ -19,7 +19,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-PGDLLEXPORT void roformer_prewarm_main(Datum argument) pg_attribute_noreturn();
+pg_noreturn PGDLLEXPORT void roformer_prewarm_main(Datum argument);
 
 /* ---- in the worker --------------------------------------------------------------------------- */
 
