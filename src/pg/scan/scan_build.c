@@ -16,6 +16,8 @@
 #include "optimizer/optimizer.h"
 #include "optimizer/tlist.h"
 
+#include "pg/compat.h"
+
 #include "scan_private.h"
 
 extern const CustomScanMethods roformer_scan_methods;
