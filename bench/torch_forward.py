@@ -136,4 +136,5 @@ def main():
                 measure(shape, encoder, intermediate, name, lengths, ids)
 
 
-main()
+if __name__ == "__main__":
+    main()

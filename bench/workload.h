@@ -156,6 +156,7 @@ open_encoder(const Shape *shape, const char *set, RfPrecision precision, RfArena
 {
 	const RfKernels *kernels;
 	RfAbort never = {NULL, NULL};
+	RfArena unpacked;
 	RfError err;
 	size_t size;
 	void *image;
@@ -166,9 +167,11 @@ open_encoder(const Shape *shape, const char *set, RfPrecision precision, RfArena
 		fprintf(stderr, "%s: %s\n", program_invocation_short_name, err.message);
 		return false;
 	}
-	image = random_model_image_in(make_model(shape, arena), set, precision, arena, &size, &err);
+	rf_arena_init(&unpacked, rf_memory_malloc);
+	image = random_model_image_in(make_model(shape, &unpacked), set, precision, arena, &size, &err);
 	if (image == NULL || rf_model_open(image, size, arena, model, &err) != RF_OK)
 		give_up(shape->name, &err);
+	rf_arena_free(&unpacked);
 	rf_encoder_init(encoder, model, rf_memory_malloc, never);
 	return true;
 }
