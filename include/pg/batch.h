@@ -19,11 +19,19 @@
 /* ---- batch_function.c ------------------------------------------------------------------------ */
 
 /* A function that looks here. */
+typedef enum RoformerBatchForm
+{
+	ROFORMER_BATCH_TEXTS,    /* a text, or a pair */
+	ROFORMER_BATCH_SEPARATE, /* two texts that are two inputs */
+	ROFORMER_BATCH_ANSWERS,  /* a question and a context */
+	ROFORMER_BATCH_CHOICES   /* a prompt and an array of choices: an input for each */
+} RoformerBatchForm;
+
 typedef struct RoformerBatchFunction
 {
 	const char *symbol;
-	int options;   /* arguments behind the texts */
-	bool separate; /* two texts are two inputs, not a pair */
+	int options; /* arguments behind the texts */
+	RoformerBatchForm form;
 } RoformerBatchFunction;
 
 /* What is known of the SQL function; NULL when it is none of these, or a form for arrays. */
@@ -31,17 +39,17 @@ extern const RoformerBatchFunction *roformer_batch_function(Oid function);
 
 /* ---- batch_column.c -------------------------------------------------------------------------- */
 
-#define ROFORMER_INPUTS_OF_ROW 2
 #define ROFORMER_MODELS_OF_COLUMN 4
 
-/* What was computed ahead with one model. */
+/* What was computed ahead with one model, in one way. */
 typedef struct RoformerAhead
 {
 	const RfSession *engine; /* only to be compared */
-	RfHeld *held;            /* NULL: nothing */
-	uint64 covered;          /* rows that were computed ahead */
-	uint64 asked;            /* rows that asked for the model */
-	uint64 last_asked;       /* number of the row that asked last */
+	RfHoldOptions options;
+	RfHeld *held;      /* NULL: nothing */
+	uint64 covered;    /* rows that were computed ahead */
+	uint64 asked;      /* rows that asked for the model */
+	uint64 last_asked; /* number of the row that asked last */
 } RoformerAhead;
 
 typedef struct RoformerColumn RoformerColumn;
@@ -54,9 +62,14 @@ struct RoformerColumn
 	/* the owner's: whose texts they are */
 	const Oid *functions; /* [function_count] whose calls are served */
 	int function_count;
-	MemoryContext context; /* reset between batches by the owner */
-	/* Reads the inputs of a row of the batch into inputs, all or none (a NULL, no UTF-8). */
-	int (*read)(RoformerColumn *column, int row, RfInput *inputs);
+	RoformerBatchForm form; /* of all these */
+	MemoryContext context;  /* reset between batches by the owner */
+	/*
+	 * Reads the inputs of a row of the batch, all or none (a NULL, no UTF-8), and says how many:
+	 * *inputs are valid until the next row is read, their texts as long as the batch. Rows are read
+	 * one after the other, from the one that is being evaluated to the last.
+	 */
+	int (*read)(RoformerColumn *column, int row, RfInput **inputs);
 
 	/* the owner's, while it is offered */
 	int rows;      /* of the batch */
@@ -66,6 +79,7 @@ struct RoformerColumn
 	/* batch_column.c's */
 	RfInput *inputs; /* [count] of the rows from first_row on; NULL: none have been read */
 	size_t count;
+	size_t room;
 	int first_row;
 	int *places; /* [rows - first_row + 1] where a row's inputs begin */
 	bool failed; /* a text of this batch can't be computed: its row will say so */
@@ -73,6 +87,7 @@ struct RoformerColumn
 	int ahead_count;
 	RfRunStats work;   /* all of it, since the column was made */
 	uint64 work_bytes; /* of texts it was done for */
+	int32 limit;       /* tokens of a text that is cut, as it was done last; 0: unknown */
 	RfPrecision precision;
 	const RfKernels *kernels; /* that it was last done with */
 };
@@ -82,11 +97,21 @@ extern void roformer_batch_offer(RoformerColumn *column, int rows);
 /* Ends it, before the column's context is reset. Fine when nothing is offered. */
 extern void roformer_batch_withdraw(RoformerColumn *column);
 
+/* A call that is about to compute. */
+typedef struct RoformerAsk
+{
+	Oid function;
+	RfSession *engine;
+	RfRun *run;
+	RfHoldOptions options;
+	const RfInput *inputs;
+	size_t count;
+} RoformerAsk;
+
 /*
- * What is held for a call of the function with these inputs; NULL when it has to compute. Batches
- * and times of work done here are added to run->stats: rows are counted by the calls themselves.
+ * What is held for the call; NULL when it has to compute. Batches and times of work done here are
+ * added to run->stats: rows are counted by the calls themselves.
  */
-extern const RfHeld *roformer_batch_find(Oid function, RfSession *engine, RfRun *run,
-										 const RfInput *inputs, size_t count);
+extern const RfHeld *roformer_batch_find(const RoformerAsk *ask);
 
 #endif

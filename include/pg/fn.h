@@ -47,6 +47,7 @@ typedef struct RoformerFunction
 {
 	int options;   /* arguments behind the texts */
 	bool separate; /* two texts are two inputs, not a pair */
+	bool finds;    /* asks for what was computed ahead by itself */
 	int single;    /* as in RoformerCall, for roformer_call_array */
 	/* results[i] is what inputs[i] gives, palloc'd; called with one input at least */
 	void (*run)(RoformerCall *call, Datum *results);
@@ -71,6 +72,10 @@ extern Datum roformer_call_set(FunctionCallInfo fcinfo, const RoformerFunction *
 extern void roformer_call_begin(RoformerCall *call, FunctionCallInfo fcinfo, int options);
 extern void roformer_call_read_array(RoformerCall *call, RoformerElements *elements);
 extern void roformer_call_end(RoformerCall *call);
+
+/* Has a plan node read the inputs ahead, so that they are computed with others (pg/batch.h)? */
+extern void roformer_call_find(RoformerCall *call, const RfHoldOptions *options,
+							   const RfInput *inputs, size_t count);
 
 /* Maps the engine's positions in a text to those substr() understands. */
 extern void roformer_call_positions(const RoformerText *text, RoformerPositions *positions);

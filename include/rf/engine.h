@@ -93,7 +93,7 @@ typedef struct RfRun
 {
 	RfRunOptions options;
 	RfRunStats stats;
-	RfArena *arena; /* where results go */
+	RfArena *arena;            /* where results go */
 	const char *const *labels; /* [C] UTF-8, for rf_run_tag instead of the model's; NULL: those */
 	const RfHeld *held;        /* rows that are computed already; NULL: none */
 	/* told after each batch, when stats say what it added; may clear them, must not throw */
@@ -131,25 +131,6 @@ extern void rf_probe_compare(const RfProbe *exact, const RfProbe *rounded, RfDev
  * Checks that the model's head fits: RF_UNSUPPORTED, saying what the model is and can do.
  */
 extern RfCode rf_session_require(const RfSession *session, RfTask task, RfError *err);
-
-/*
- * Computes inputs ahead, equal ones once, and holds their encodings and hidden states: runs with
- * run->held take them from there where all their inputs are held, and come to the same results.
- * The bytes of the texts stay the caller's as long as *held is in use. Texts that would be an error,
- * or are read in windows, are not held. After a failure (memory, cancelled) *held has the rows of
- * the batches before it; it is NULL only when there was no memory at all. The stats of
- * run are those of the work done here; rows and tokens are counted again by the runs that are
- * served.
- */
-extern RfCode rf_session_hold(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
-							  RfMemory memory, RfHeld **held, RfError *err);
-extern void rf_held_free(RfHeld *held); /* NULL is fine */
-/* Different rows that are held. */
-extern size_t rf_held_rows(const RfHeld *held);
-/* Is it of this session, and would these options give the same? */
-extern bool rf_held_serves(const RfHeld *held, const RfSession *session,
-						   const RfRunOptions *options);
-extern bool rf_held_has(const RfHeld *held, const RfInput *input);
 
 /* Sequence classification: *logits [B,C]. */
 extern RfCode rf_run_sequence_logits(RfSession *session, RfRun *run, const RfInput *inputs,
@@ -256,14 +237,14 @@ extern RfCode rf_run_generate(RfSession *session, RfRun *run, const RfInput *inp
 
 typedef struct RfAnswerOptions
 {
-	int32_t max_answer_len; /* tokens, 1 at least */
-	int32_t doc_stride;     /* tokens that neighbouring windows share, 1 at least */
+	int32_t max_answer_len;        /* tokens, 1 at least */
+	int32_t doc_stride;            /* tokens that neighbouring windows share, 1 at least */
 	bool handle_impossible_answer; /* no answer where the model finds that likelier */
 } RfAnswerOptions;
 
 typedef struct RfAnswer
 {
-	bool found;    /* false: the context has no tokens, or no answer is likelier */
+	bool found; /* false: the context has no tokens, or no answer is likelier */
 	float score;
 	int32_t start; /* code points of the context from 0; whole words */
 	int32_t length;
@@ -286,6 +267,44 @@ extern RfCode rf_run_answer(RfSession *session, RfRun *run, const RfInput *input
  */
 extern RfCode rf_run_choices(RfSession *session, RfRun *run, const RfInput *inputs,
 							 const size_t *counts, size_t prompts, float **logits, RfError *err);
+
+/* What is computed ahead. */
+typedef enum RfHoldKind
+{
+	RF_HOLD_STATES,  /* hidden states, for every run but the following ones and rf_run_generate */
+	RF_HOLD_ANSWERS, /* for rf_run_answer */
+	RF_HOLD_CHOICES  /* for rf_run_choices */
+} RfHoldKind;
+
+typedef struct RfHoldOptions
+{
+	RfHoldKind kind;
+	RfAnswerOptions answer; /* for RF_HOLD_ANSWERS; else 0 */
+} RfHoldOptions;
+
+extern bool rf_hold_options_equal(const RfHoldOptions *a, const RfHoldOptions *b);
+
+/*
+ * Computes inputs ahead, equal ones once, and holds what runs with run->held will take from there
+ * where all their inputs are held, to come to the same results. The inputs come in groups, counts
+ * [groups] of them: the choices of a prompt are one, any other input is one by itself (counts
+ * NULL). The bytes of the texts stay the caller's as long as *held is in use. Groups with a text
+ * that would be an error are not held, nor are the states of texts whose windows fill more than a
+ * batch. After a failure (memory, cancelled) *held has the hidden states of the batches before it,
+ * but no answers and choices; it is NULL only when there was no memory at all. The stats of run are
+ * those of the work done here; rows and tokens are counted again by the runs that are served.
+ */
+extern RfCode rf_session_hold(RfSession *session, RfRun *run, const RfHoldOptions *options,
+							  const RfInput *inputs, const size_t *counts, size_t groups,
+							  RfMemory memory, RfHeld **held, RfError *err);
+extern void rf_held_free(RfHeld *held); /* NULL is fine */
+/* Different groups that are held. */
+extern size_t rf_held_rows(const RfHeld *held);
+/* Is it of this session, and would these options give the same? */
+extern bool rf_held_serves(const RfHeld *held, const RfSession *session,
+						   const RfRunOptions *run_options, const RfHoldOptions *options);
+/* Is the group of these inputs held? */
+extern bool rf_held_has(const RfHeld *held, const RfInput *inputs, size_t count);
 
 /*
  * Encoded rows (rf/model.h) straight to the last hidden state, for whoever batches by himself.

@@ -14,7 +14,7 @@
  *
  * Memory: a batch, the tokens of one question and one context, a few bytes a window of the run.
  */
-#include "session.h"
+#include "hold.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -47,10 +47,11 @@ typedef struct AnswerRun
 	const RfAnswerOptions *options;
 	size_t max_length;
 	size_t doc_stride;
-	RfAnswer *answers; /* [count] */
-	Best *bests;       /* [count] */
-	RfArena kept;      /* to the end of the run: bests, windows */
-	Window *windows;   /* [rows] of capacity */
+	RfAnswer *answers;   /* [count] */
+	RfHeldGroup *groups; /* [count] computed ahead; NULL: a question that is an error is one */
+	Best *bests;         /* [count] */
+	RfArena kept;        /* to the end of the run: bests, windows */
+	Window *windows;     /* [rows] of capacity */
 	size_t rows;
 	size_t capacity;
 	/* The input whose windows are being made. */
@@ -179,25 +180,36 @@ note_window(const RfSession *session, AnswerRun *answer, size_t first, size_t en
 	return RF_OK;
 }
 
+/* The same, but what is computed ahead does without an input that is an error. */
 static RfCode
-next_window(RfSession *session, RfRun *run, void *context, RfArena *arena, RfEncoding *encoding,
-			bool *more, RfError *err)
+begin_next(RfSession *session, RfRun *run, AnswerRun *answer, RfError *err)
 {
-	AnswerRun *answer = context;
-	RfEncodeOptions options = {.add_special_tokens = true, .truncation = RF_TRUNCATE_NONE};
-	size_t first;
-	size_t size;
-	RfTokens part;
+	RfHeldGroup *group = answer->groups == NULL ? NULL : &answer->groups[answer->next_input];
+	RfRunStats before = run->stats;
+	RfCode code = begin_input(session, run, answer, err);
 
-	while (answer->first >= answer->context.count && answer->next_input < answer->count)
-		RF_TRY(begin_input(session, run, answer, err));
-	*more = answer->first < answer->context.count;
-	if (!*more)
-		return RF_OK;
-	first = answer->first;
-	size = smaller(window_size(answer), answer->context.count - first);
-	part = (RfTokens){size, answer->context.ids + first, answer->context.start + first,
-					  answer->context.length + first};
+	if (group == NULL)
+		return code;
+	group->computed = code == RF_OK;
+	if (code == RF_OK)
+		rf_held_count(&group->counts, &before, &run->stats);
+	if (!rf_held_can_skip(code))
+		return code;
+	run->stats = before;
+	answer->context.count = 0;
+	return RF_OK;
+}
+
+static RfCode
+make_window(RfSession *session, RfRun *run, AnswerRun *answer, RfArena *arena, RfEncoding *encoding,
+			RfError *err)
+{
+	RfEncodeOptions options = {.add_special_tokens = true, .truncation = RF_TRUNCATE_NONE};
+	size_t first = answer->first;
+	size_t size = smaller(window_size(answer), answer->context.count - first);
+	RfTokens part = {size, answer->context.ids + first, answer->context.start + first,
+					 answer->context.length + first};
+
 	RF_TRY(rf_encode_tokens(&session->tokenizer, &answer->question, &part, &options, arena,
 							encoding, err));
 	RF_TRY(note_window(session, answer, first, first + size, err));
@@ -209,6 +221,25 @@ next_window(RfSession *session, RfRun *run, void *context, RfArena *arena, RfEnc
 	else
 		answer->first +=
 			window_size(answer) > answer->doc_stride ? window_size(answer) - answer->doc_stride : 1;
+	return RF_OK;
+}
+
+static RfCode
+next_window(RfSession *session, RfRun *run, void *context, RfArena *arena, RfEncoding *encoding,
+			bool *more, RfError *err)
+{
+	AnswerRun *answer = context;
+	RfRunStats before;
+
+	while (answer->first >= answer->context.count && answer->next_input < answer->count)
+		RF_TRY(begin_next(session, run, answer, err));
+	*more = answer->first < answer->context.count;
+	if (!*more)
+		return RF_OK;
+	before = run->stats;
+	RF_TRY(make_window(session, run, answer, arena, encoding, err));
+	if (answer->groups != NULL)
+		rf_held_count(&answer->groups[answer->next_input - 1].counts, &before, &run->stats);
 	return RF_OK;
 }
 
@@ -377,26 +408,80 @@ check_options(const AnswerRun *answer, RfError *err)
 	return RF_INVALID;
 }
 
+/* Checks, and computes into answer->answers [count], which are all zero. */
+static RfCode
+compute_answers(RfSession *session, RfRun *run, AnswerRun *answer, RfError *err)
+{
+	int32_t max_length = rf_run_max_length(session, run);
+	RfCode code;
+
+	if (run->options.max_length == 0 && max_length > DEFAULT_LENGTH)
+		max_length = DEFAULT_LENGTH;
+	answer->max_length = max_length < 0 ? 0 : (size_t) max_length;
+	answer->doc_stride = smaller((size_t) answer->options->doc_stride, answer->max_length / 2);
+	RF_TRY(check_options(answer, err));
+	rf_arena_init(&answer->kept, session->memory);
+	rf_arena_init(&answer->texts, session->memory);
+	code = run_answers(session, run, answer, err);
+	rf_arena_free(&answer->kept);
+	rf_arena_free(&answer->texts);
+	return code;
+}
+
+static void
+take_held(RfRun *run, const RfInput *inputs, size_t count, RfAnswer *answers)
+{
+	static const RfRunStats nothing;
+
+	for (size_t i = 0; i < count; i++)
+	{
+		const RfHeldGroup *group = rf_held_find(run->held, &inputs[i], 1);
+
+		answers[i] = group->answer;
+		rf_held_count(&run->stats, &nothing, &group->counts);
+	}
+}
+
 RfCode
 rf_run_answer(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
 			  const RfAnswerOptions *options, RfAnswer **answers, RfError *err)
 {
 	AnswerRun answer = {.inputs = inputs, .count = count, .options = options};
-	int32_t max_length = rf_run_max_length(session, run);
+	RfHoldOptions held = {.kind = RF_HOLD_ANSWERS, .answer = *options};
+
+	RF_TRY(rf_session_require(session, RF_TASK_QUESTION_ANSWERING, err));
+	RF_NEW0(run->arena, *answers, count, err);
+	if (rf_run_holds(session, run, &held, inputs, count, false))
+	{
+		take_held(run, inputs, count, *answers);
+		return RF_OK;
+	}
+	answer.answers = *answers;
+	return compute_answers(session, run, &answer, err);
+}
+
+RfCode
+rf_held_fill_answers(RfHeld *held, RfSession *session, RfRun *run, RfError *err)
+{
+	AnswerRun answer = {
+		.count = held->distinct, .options = &held->options.answer, .groups = held->groups};
+	RfInput *inputs;
 	RfCode code;
 
 	RF_TRY(rf_session_require(session, RF_TASK_QUESTION_ANSWERING, err));
-	if (run->options.max_length == 0 && max_length > DEFAULT_LENGTH)
-		max_length = DEFAULT_LENGTH;
-	answer.max_length = max_length < 0 ? 0 : (size_t) max_length;
-	answer.doc_stride = smaller((size_t) options->doc_stride, answer.max_length / 2);
-	RF_TRY(check_options(&answer, err));
-	RF_NEW0(run->arena, *answers, count, err);
-	answer.answers = *answers;
-	rf_arena_init(&answer.kept, session->memory);
-	rf_arena_init(&answer.texts, session->memory);
-	code = run_answers(session, run, &answer, err);
-	rf_arena_free(&answer.kept);
-	rf_arena_free(&answer.texts);
+	RF_NEW(&held->arena, inputs, held->distinct, err);
+	RF_NEW0(&held->arena, answer.answers, held->distinct, err);
+	for (size_t i = 0; i < held->distinct; i++)
+		inputs[i] = held->groups[i].inputs[0];
+	answer.inputs = inputs;
+	code = compute_answers(session, run, &answer, err);
+	for (size_t i = 0; i < held->distinct; i++)
+	{
+		RfHeldGroup *group = &held->groups[i];
+
+		group->computed = group->computed && code == RF_OK;
+		group->answer = answer.answers[i];
+		held->computed += group->computed;
+	}
 	return code;
 }

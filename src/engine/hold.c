@@ -1,44 +1,19 @@
 /*
- * hold.c - rows computed ahead of being asked for.
+ * hold.c - inputs computed ahead of being asked for.
  *
  * Whoever sees many texts coming but is asked for one after the other (a plan node of the server)
  * has them encoded and put through the encoder together, and held. A run over one of them then
- * takes encoding and hidden states from here; only its head is computed. So several runs over a row
- * (classify, then embed) share one pass, and none has to know of the others.
+ * takes encodings and hidden states from here; only its head is computed. So several runs over a
+ * text (classify, then embed) share one pass, and none has to know of the others. Of answers and
+ * choices, which one kind of run asks for, the results themselves are held.
  *
- * Equal inputs are computed once. The table finds rows by the bytes of their texts; those stay the
+ * Equal inputs are computed once. The table finds them by the bytes of their texts; those stay the
  * caller's. What is held is what a run of its own would compute: it serves runs of the same session
  * with the same limit and overflow only.
  */
-#include "session.h"
+#include "hold.h"
 
 #include <string.h>
-
-typedef struct HeldRow
-{
-	const RfInput *input;
-	uint64_t hash;
-	RfEncoding encoding;
-	const float *hidden; /* [T,H]; NULL: not computed */
-} HeldRow;
-
-struct RfHeld
-{
-	RfMemory memory;
-	RfArena arena;
-	uint64_t session_id;
-	int32_t max_length;
-	RfOverflow overflow;
-	HeldRow *rows;   /* [distinct] */
-	RfInput *inputs; /* [distinct] in the order they were given in */
-	size_t distinct; /* different inputs */
-	size_t next;     /* of these, to be encoded next */
-	uint32_t *order; /* [encoded] rows in the order of the run */
-	size_t encoded;
-	size_t computed;
-	uint32_t *places; /* [mask + 1] index of a row + 1, 0: free */
-	size_t mask;
-};
 
 /* ---- table ----------------------------------------------------------------------------------- */
 
@@ -61,11 +36,17 @@ hash_bytes(uint64_t hash, const char *bytes, size_t length)
 }
 
 static uint64_t
-hash_input(const RfInput *input)
+hash_inputs(const RfInput *inputs, size_t count)
 {
-	uint64_t hash = hash_bytes(0, input->text, input->length);
+	uint64_t hash = 0;
 
-	return input->pair == NULL ? hash : hash_bytes(hash, input->pair, input->pair_length);
+	for (size_t i = 0; i < count; i++)
+	{
+		hash = hash_bytes(hash, inputs[i].text, inputs[i].length);
+		if (inputs[i].pair != NULL)
+			hash = hash_bytes(hash, inputs[i].pair, inputs[i].pair_length);
+	}
+	return hash;
 }
 
 static bool
@@ -84,34 +65,50 @@ equals_input(const RfInput *a, const RfInput *b)
 	return equals_text(a->pair, a->pair_length, b->pair, b->pair_length);
 }
 
-/* The place of the input, or the free one where it belongs. */
+static bool
+has_inputs(const RfHeldGroup *group, const RfInput *inputs, size_t count)
+{
+	if (group->count != count)
+		return false;
+	for (size_t i = 0; i < count; i++)
+	{
+		if (!equals_input(&group->inputs[i], &inputs[i]))
+			return false;
+	}
+	return true;
+}
+
+/* The place of the group, or the free one where it belongs. */
 static uint32_t *
-find_place(const RfHeld *held, const RfInput *input, uint64_t hash)
+find_place(const RfHeld *held, const RfInput *inputs, size_t count, uint64_t hash)
 {
 	size_t i = (size_t) hash & held->mask;
 
 	for (; held->places[i] != 0; i = (i + 1) & held->mask)
 	{
-		const HeldRow *row = &held->rows[held->places[i] - 1];
+		const RfHeldGroup *group = &held->groups[held->places[i] - 1];
 
-		if (row->hash == hash && equals_input(row->input, input))
+		if (group->hash == hash && has_inputs(group, inputs, count))
 			break;
 	}
 	return &held->places[i];
 }
 
-static const HeldRow *
-find_row(const RfHeld *held, const RfInput *input)
+const RfHeldGroup *
+rf_held_find(const RfHeld *held, const RfInput *inputs, size_t count)
 {
-	uint32_t place = *find_place(held, input, hash_input(input));
+	uint32_t place;
 
-	return place == 0 || held->rows[place - 1].hidden == NULL ? NULL : &held->rows[place - 1];
+	if (held->computed == 0)
+		return NULL;
+	place = *find_place(held, inputs, count, hash_inputs(inputs, count));
+	return place == 0 || !held->groups[place - 1].computed ? NULL : &held->groups[place - 1];
 }
 
 /* ---- filling --------------------------------------------------------------------------------- */
 
 static RfCode
-reserve_rows(RfHeld *held, size_t count, RfError *err)
+reserve_groups(RfHeld *held, size_t count, RfError *err)
 {
 	size_t places = 8;
 
@@ -120,56 +117,89 @@ reserve_rows(RfHeld *held, size_t count, RfError *err)
 		places *= 2;
 	held->mask = places - 1;
 	RF_NEW0(&held->arena, held->places, places, err);
-	RF_NEW0(&held->arena, held->rows, count, err);
-	RF_NEW(&held->arena, held->inputs, count, err);
-	RF_NEW(&held->arena, held->order, count, err);
+	RF_NEW0(&held->arena, held->groups, count, err);
 	return RF_OK;
 }
 
-static void
-add_distinct(RfHeld *held, const RfInput *input)
+static RfCode
+add_distinct(RfHeld *held, const RfInput *inputs, size_t count, RfError *err)
 {
-	uint64_t hash = hash_input(input);
-	uint32_t *place = find_place(held, input, hash);
-	HeldRow *row;
+	uint64_t hash = hash_inputs(inputs, count);
+	uint32_t *place = find_place(held, inputs, count, hash);
+	RfInput *copy;
 
-	if (*place != 0)
-		return;
-	held->inputs[held->distinct] = *input;
-	row = &held->rows[held->distinct];
-	row->input = &held->inputs[held->distinct];
-	row->hash = hash;
+	if (*place != 0 || count == 0)
+		return RF_OK;
+	RF_NEW(&held->arena, copy, count, err);
+	memcpy(copy, inputs, count * sizeof(*inputs));
+	held->groups[held->distinct] = (RfHeldGroup){.inputs = copy, .count = count, .hash = hash};
 	*place = (uint32_t) ++held->distinct;
+	return RF_OK;
 }
 
-/*
- * The run's source. A text that can't be a row of its own (too long where that is an error, or read
- * in windows) is left to whoever asks for it.
- */
 static RfCode
-next_row(RfSession *session, RfRun *run, void *context, RfArena *arena, RfEncoding *encoding,
-		 bool *more, RfError *err)
+add_groups(RfHeld *held, const RfInput *inputs, const size_t *counts, size_t groups, RfError *err)
 {
-	RfHeld *held = context;
-
-	while (held->next < held->distinct)
+	RF_TRY(reserve_groups(held, groups, err));
+	for (size_t i = 0; i < groups; i++)
 	{
-		size_t row = held->next++;
-		RfCode code = rf_run_encode(session, run, &held->inputs[row], 0, arena, encoding, err);
+		size_t count = counts == NULL ? 1 : counts[i];
 
-		if (code == RF_OK)
-			held->order[held->encoded++] = (uint32_t) row;
-		*more = code == RF_OK;
-		if (code == RF_OK || code == RF_NO_MEMORY || code == RF_CANCELED)
-			return code;
+		RF_TRY(add_distinct(held, inputs, count, err));
+		inputs += count;
 	}
-	*more = false;
+	return RF_OK;
+}
+
+static RfCode
+keep_text(RfHeld *held, RfHeldWindow *first, const RfWindow *window, RfError *err)
+{
+	RfEncoding *text;
+
+	first->window.text = &first->encoding;
+	if (rf_window_is_whole(window))
+		return RF_OK;
+	RF_NEW(&held->arena, text, 1, err);
+	*text = *window->text;
+	first->window.text = text;
+	return rf_run_keep_encoding(text, &held->arena, err);
+}
+
+static RfCode
+keep_window(RfHeld *held, const RfWindow *window, const RfEncoding *encoding, const float *hidden,
+			RfError *err)
+{
+	RfHeldGroup *group = &held->groups[window->row];
+	bool whole = rf_window_is_whole(window);
+	RfHeldWindow *kept;
+
+	RF_NEW(&held->arena, kept, 1, err);
+	*kept = (RfHeldWindow){*window, *encoding, hidden, NULL};
+	RF_TRY(rf_run_keep_encoding(&kept->encoding, &held->arena, err));
+	if (window->at == 0)
+	{
+		RF_TRY(keep_text(held, kept, window, err));
+		group->windows = kept;
+		group->counts = (RfRunStats){
+			.rows = 1, .truncated_rows = window->text->removed > 0, .windowed_rows = !whole};
+	}
+	else
+	{
+		kept->window.text = group->windows->window.text;
+		group->last->next = kept;
+	}
+	group->last = kept;
+	group->counts.tokens += encoding->count;
+	group->counts.windows += !whole;
+	group->computed = window->last;
+	held->computed += window->last;
 	return RF_OK;
 }
 
 /* The run's consumer: takes the batch's rows over into the arena of what is held. */
 static RfCode
-keep_rows(RfSession *session, RfRun *run, const RfRunBatch *batch, void *context, RfError *err)
+keep_windows(RfSession *session, RfRun *run, const RfRunBatch *batch, const RfWindow *windows,
+			 void *context, RfError *err)
 {
 	RfHeld *held = context;
 	size_t width = (size_t) session->model.config->hidden_size;
@@ -180,32 +210,40 @@ keep_rows(RfSession *session, RfRun *run, const RfRunBatch *batch, void *context
 	RF_NEW(&held->arena, hidden, tokens * width, err);
 	memcpy(hidden, batch->hidden, tokens * width * sizeof(float));
 	for (size_t i = 0; i < batch->batch.rows; i++)
-	{
-		HeldRow *row = &held->rows[held->order[batch->first + i]];
-
-		row->encoding = batch->encodings[i];
-		RF_TRY(rf_run_keep_encoding(&row->encoding, &held->arena, err));
-		row->hidden = hidden + batch->batch.row_start[i] * width;
-		held->computed++;
-	}
+		RF_TRY(keep_window(held, &windows[i], &batch->encodings[i],
+						   hidden + batch->batch.row_start[i] * width, err));
 	return RF_OK;
 }
 
 static RfCode
-fill(RfHeld *held, RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
-	 RfError *err)
+fill_states(RfHeld *held, RfSession *session, RfRun *run, RfError *err)
 {
-	RfRunSource source = {next_row, held, false};
+	RfInput *inputs;
 
-	RF_TRY(reserve_rows(held, count, err));
-	for (size_t i = 0; i < count; i++)
-		add_distinct(held, &inputs[i]);
-	return rf_run_rows(session, run, &source, keep_rows, held, err);
+	RF_NEW(&held->arena, inputs, held->distinct, err);
+	for (size_t i = 0; i < held->distinct; i++)
+		inputs[i] = held->groups[i].inputs[0];
+	return rf_run_windows_ahead(session, run, inputs, held->distinct, keep_windows, held, err);
+}
+
+static RfCode
+fill(RfHeld *held, RfSession *session, RfRun *run, RfError *err)
+{
+	switch (held->options.kind)
+	{
+		case RF_HOLD_ANSWERS:
+			return rf_held_fill_answers(held, session, run, err);
+		case RF_HOLD_CHOICES:
+			return rf_held_fill_choices(held, session, run, err);
+		case RF_HOLD_STATES:
+			break;
+	}
+	return fill_states(held, session, run, err);
 }
 
 RfCode
-rf_session_hold(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
-				RfMemory memory, RfHeld **result, RfError *err)
+rf_session_hold(RfSession *session, RfRun *run, const RfHoldOptions *options, const RfInput *inputs,
+				const size_t *counts, size_t groups, RfMemory memory, RfHeld **result, RfError *err)
 {
 	RfHeld *held = memory.alloc(memory.context, sizeof(*held));
 
@@ -215,10 +253,27 @@ rf_session_hold(RfSession *session, RfRun *run, const RfInput *inputs, size_t co
 	memset(held, 0, sizeof(*held));
 	held->memory = memory;
 	held->session_id = session->id;
-	held->max_length = run->options.max_length;
-	held->overflow = run->options.overflow;
+	held->run_options = run->options;
+	held->options = *options;
 	rf_arena_init(&held->arena, memory);
-	return fill(held, session, run, inputs, count, err);
+	RF_TRY(add_groups(held, inputs, counts, groups, err));
+	return fill(held, session, run, err);
+}
+
+bool
+rf_held_can_skip(RfCode code)
+{
+	return code != RF_OK && code != RF_NO_MEMORY && code != RF_CANCELED;
+}
+
+void
+rf_held_count(RfRunStats *counts, const RfRunStats *before, const RfRunStats *now)
+{
+	counts->rows += now->rows - before->rows;
+	counts->tokens += now->tokens - before->tokens;
+	counts->truncated_rows += now->truncated_rows - before->truncated_rows;
+	counts->windowed_rows += now->windowed_rows - before->windowed_rows;
+	counts->windows += now->windows - before->windows;
 }
 
 void
@@ -242,63 +297,82 @@ rf_held_rows(const RfHeld *held)
 /* ---- serving --------------------------------------------------------------------------------- */
 
 bool
-rf_held_serves(const RfHeld *held, const RfSession *session, const RfRunOptions *options)
+rf_hold_options_equal(const RfHoldOptions *a, const RfHoldOptions *b)
 {
-	return held->session_id == session->id && held->max_length == options->max_length &&
-		   held->overflow == options->overflow;
+	return a->kind == b->kind && a->answer.max_answer_len == b->answer.max_answer_len &&
+		   a->answer.doc_stride == b->answer.doc_stride &&
+		   a->answer.handle_impossible_answer == b->answer.handle_impossible_answer;
 }
 
 bool
-rf_held_has(const RfHeld *held, const RfInput *input)
+rf_held_serves(const RfHeld *held, const RfSession *session, const RfRunOptions *run_options,
+			   const RfHoldOptions *options)
 {
-	return held->computed > 0 && find_row(held, input) != NULL;
+	return held->session_id == session->id &&
+		   held->run_options.max_length == run_options->max_length &&
+		   held->run_options.overflow == run_options->overflow &&
+		   rf_hold_options_equal(&held->options, options);
 }
 
 bool
-rf_run_holds(const RfSession *session, const RfRun *run, const RfInput *inputs, size_t count)
+rf_held_has(const RfHeld *held, const RfInput *inputs, size_t count)
 {
-	if (run->held == NULL || !rf_held_serves(run->held, session, &run->options))
+	return rf_held_find(held, inputs, count) != NULL;
+}
+
+bool
+rf_run_holds(const RfSession *session, const RfRun *run, const RfHoldOptions *options,
+			 const RfInput *inputs, size_t count, bool whole)
+{
+	if (run->held == NULL || !rf_held_serves(run->held, session, &run->options, options))
 		return false;
 	for (size_t i = 0; i < count; i++)
 	{
-		if (!rf_held_has(run->held, &inputs[i]))
+		const RfHeldGroup *group = rf_held_find(run->held, &inputs[i], 1);
+
+		if (group == NULL || (whole && group->windows != NULL && group->windows->next != NULL))
 			return false;
 	}
 	return true;
 }
 
 static RfCode
-serve_row(RfSession *session, RfRun *run, const HeldRow *row, size_t index, RfRunConsumer consumer,
-		  void *context, RfError *err)
+serve_window(RfSession *session, RfRun *run, const RfHeldWindow *held, size_t index,
+			 RfWindowConsumer consumer, void *context, RfError *err)
 {
-	uint32_t row_start[2] = {0, (uint32_t) row->encoding.count};
+	uint32_t row_start[2] = {0, (uint32_t) held->encoding.count};
+	RfWindow window = held->window;
 	RfRunBatch batch = {
 		.first = index,
-		.encodings = &row->encoding,
+		.encodings = &held->encoding,
 		.batch = {.rows = 1,
 				  .row_start = row_start,
-				  .input_ids = row->encoding.input_ids,
-				  .token_type_ids = row->encoding.token_type_ids},
-		.hidden = row->hidden,
+				  .input_ids = held->encoding.input_ids,
+				  .token_type_ids = held->encoding.token_type_ids},
+		.hidden = held->hidden,
 		.scratch = &session->batches[0],
 	};
+	RfCode code;
 
-	run->stats.rows++;
-	run->stats.tokens += row->encoding.count;
-	run->stats.truncated_rows += row->encoding.removed > 0;
-	return consumer(session, run, &batch, context, err);
+	window.row = index;
+	code = consumer(session, run, &batch, &window, context, err);
+	rf_arena_free(&session->batches[0]);
+	return code;
 }
 
 RfCode
 rf_held_run(const RfHeld *held, RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
-			RfRunConsumer consumer, void *context, RfError *err)
+			RfWindowConsumer consumer, void *context, RfError *err)
 {
-	RfCode code = RF_OK;
+	static const RfRunStats nothing;
 
-	for (size_t i = 0; i < count && code == RF_OK; i++)
+	for (size_t i = 0; i < count; i++)
 	{
-		code = serve_row(session, run, find_row(held, &inputs[i]), i, consumer, context, err);
-		rf_arena_free(&session->batches[0]);
+		const RfHeldGroup *group = rf_held_find(held, &inputs[i], 1);
+
+		rf_held_count(&run->stats, &nothing, &group->counts);
+		for (const RfHeldWindow *window = group->windows; window != NULL; window = window->next)
+			RF_TRY(serve_window(session, run, window, i, consumer, context, err));
 	}
-	return code;
+	return RF_OK;
 }

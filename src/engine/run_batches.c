@@ -7,7 +7,7 @@
  *
  * Memory between calls: the encoder's workspace, as long as it is no larger than KEEP_BYTES.
  */
-#include "session.h"
+#include "hold.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -280,8 +280,7 @@ rf_run_begin(const RfRun *run, size_t *batch_tokens, RfError *err)
 
 	RF_FAIL_IF(options->max_length < 0, err, RF_INVALID, "maximum length must not be negative");
 	RF_FAIL_IF(options->batch_tokens < 0, err, RF_INVALID, "batch size must not be negative");
-	*batch_tokens =
-		options->batch_tokens > 0 ? (size_t) options->batch_tokens : RF_BATCH_TOKENS;
+	*batch_tokens = options->batch_tokens > 0 ? (size_t) options->batch_tokens : RF_BATCH_TOKENS;
 	return RF_OK;
 }
 
@@ -326,15 +325,34 @@ next_input(RfSession *session, RfRun *run, void *context, RfArena *arena, RfEnco
 	return rf_run_encode(session, run, &rows->inputs[rows->next++], 0, arena, encoding, err);
 }
 
+/* What is held comes as windows do. */
+typedef struct HeldRows
+{
+	RfRunConsumer consumer;
+	void *context;
+} HeldRows;
+
+static RfCode
+consume_held(RfSession *session, RfRun *run, const RfRunBatch *batch, const RfWindow *windows,
+			 void *context, RfError *err)
+{
+	const HeldRows *rows = context;
+
+	(void) windows;
+	return rows->consumer(session, run, batch, rows->context, err);
+}
+
 RfCode
 rf_run_batches(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
 			   RfRunConsumer consumer, void *context, RfError *err)
 {
 	InputRows rows = {inputs, count, 0};
 	RfRunSource source = {next_input, &rows, false};
+	HeldRows held = {consumer, context};
+	static const RfHoldOptions states = {.kind = RF_HOLD_STATES};
 
-	if (rf_run_holds(session, run, inputs, count))
-		return rf_held_run(run->held, session, run, inputs, count, consumer, context, err);
+	if (rf_run_holds(session, run, &states, inputs, count, true))
+		return rf_held_run(run->held, session, run, inputs, count, consume_held, &held, err);
 	return rf_run_rows(session, run, &source, consumer, context, err);
 }
 

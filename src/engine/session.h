@@ -73,13 +73,6 @@ extern RfCode rf_run_batches(RfSession *session, RfRun *run, const RfInput *inpu
 /* Copies an encoding's arrays into an arena that outlives the one they are in. */
 extern RfCode rf_run_keep_encoding(RfEncoding *encoding, RfArena *arena, RfError *err);
 
-/* Are all these inputs held for the run? */
-extern bool rf_run_holds(const RfSession *session, const RfRun *run, const RfInput *inputs,
-						 size_t count);
-/* The same as rf_run_batches with rows that are all held. */
-extern RfCode rf_held_run(const RfHeld *held, RfSession *session, RfRun *run, const RfInput *inputs,
-						  size_t count, RfRunConsumer consumer, void *context, RfError *err);
-
 /* First token's hidden state of each row, gathered: *gathered [rows,H] in scratch. */
 extern RfCode rf_run_first_tokens(const RfSession *session, const RfRunBatch *batch,
 								  float **gathered, RfError *err);

@@ -15,7 +15,7 @@
  * states only of a batch, as ever. The windows of a text may lie in several batches, beside
  * others'.
  */
-#include "windows.h"
+#include "hold.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -44,6 +44,7 @@ typedef struct WindowRun
 	const RfInput *inputs;
 	size_t count;
 	size_t next;
+	size_t most;      /* tokens of a text's windows; a text with more is left out, as are errors */
 	LongText *oldest; /* a window of it is not consumed yet */
 	LongText *newest;
 	RfArena arena;   /* of the queue */
@@ -156,37 +157,63 @@ divide_text(LongText *text, bool is_pair, size_t limit, RfError *err)
 	return RF_OK;
 }
 
+/* The text lies in its own arena. */
+static void
+free_text(LongText *text)
+{
+	RfArena arena = text->arena;
+
+	rf_arena_free(&arena);
+}
+
 static RfCode
-add_long_text(RfSession *session, WindowRun *windows, const RfEncoding *encoding, LongText **result,
-			  RfError *err)
+keep_text(const WindowRun *windows, LongText *text, const RfEncoding *encoding, size_t limit,
+		  RfError *err)
+{
+	text->text = *encoding;
+	RF_TRY(rf_run_keep_encoding(&text->text, &text->arena, err));
+	RF_TRY(divide_text(text, windows->inputs[text->row].pair != NULL, limit, err));
+	RF_FAIL_IF(windows->most > 0 && text->count > windows->most / limit, err, RF_LIMIT,
+			   "text has %zu windows, more than are kept", text->count);
+	return RF_OK;
+}
+
+static RfCode
+add_long_text(RfSession *session, WindowRun *windows, size_t row, const RfEncoding *encoding,
+			  size_t limit, LongText **result, RfError *err)
 {
 	RfArena arena;
 	LongText *text;
+	RfCode code;
 
 	rf_arena_init(&arena, session->memory);
 	RF_NEW0(&arena, text, 1, err);
 	text->arena = arena;
-	text->text = *encoding;
-	text->row = windows->next;
+	text->row = row;
+	code = keep_text(windows, text, encoding, limit, err);
+	if (code != RF_OK)
+	{
+		free_text(text);
+		return code;
+	}
 	if (windows->newest != NULL)
 		windows->newest->next_text = text;
 	else
 		windows->oldest = text;
 	windows->newest = text;
 	*result = text;
-	return rf_run_keep_encoding(&text->text, &text->arena, err);
+	return RF_OK;
 }
 
 static void
 free_oldest(WindowRun *windows)
 {
 	LongText *text = windows->oldest;
-	RfArena arena = text->arena;
 
 	windows->oldest = text->next_text;
 	if (windows->oldest == NULL)
 		windows->newest = NULL;
-	rf_arena_free(&arena);
+	free_text(text);
 }
 
 /* ---- rows ------------------------------------------------------------------------------------ */
@@ -266,30 +293,40 @@ make_window(RfRun *run, WindowRun *windows, LongText *text, RfArena *arena, RfEn
 	return queue_window(windows, &window, err);
 }
 
+static RfCode
+queue_whole(WindowRun *windows, size_t row, const RfEncoding *encoding, RfError *err)
+{
+	RfWindow whole = {.row = row, .end = encoding->count, .last = true};
+
+	return queue_window(windows, &whole, err);
+}
+
 /* A text that fits stays where it was encoded. */
 static RfCode
 begin_text(RfSession *session, RfRun *run, WindowRun *windows, RfArena *arena, RfEncoding *encoding,
 		   RfError *err)
 {
-	const RfInput *input = &windows->inputs[windows->next];
+	size_t row = windows->next++;
+	const RfInput *input = &windows->inputs[row];
 	RfEncodeOptions options = {.add_special_tokens = true, .truncation = RF_TRUNCATE_NONE};
 	size_t limit = (size_t) rf_run_max_length(session, run);
-	RfWindow whole = {.row = windows->next, .last = true};
 	LongText *text = NULL;
 
+	if (run->options.overflow != RF_OVERFLOW_WINDOW)
+	{
+		RF_TRY(rf_run_encode(session, run, input, 0, arena, encoding, err));
+		return queue_whole(windows, row, encoding, err);
+	}
 	RF_TRY(
 		rf_encode(&session->tokenizer, input, &options, &session->abort_fn, arena, encoding, err));
-	run->stats.rows++;
 	if (encoding->count <= limit)
 	{
+		run->stats.rows++;
 		run->stats.tokens += encoding->count;
-		whole.end = encoding->count;
-		windows->next++;
-		return queue_window(windows, &whole, err);
+		return queue_whole(windows, row, encoding, err);
 	}
-	RF_TRY(add_long_text(session, windows, encoding, &text, err));
-	windows->next++;
-	RF_TRY(divide_text(text, input->pair != NULL, limit, err));
+	RF_TRY(add_long_text(session, windows, row, encoding, limit, &text, err));
+	run->stats.rows++;
 	run->stats.windowed_rows++;
 	run->stats.truncated_rows += text->text.removed > 0;
 	return make_window(run, windows, text, arena, encoding, err);
@@ -305,10 +342,15 @@ next_window(RfSession *session, RfRun *run, void *context, RfArena *arena, RfEnc
 	*more = true;
 	if (text != NULL && text->made < text->count)
 		return make_window(run, windows, text, arena, encoding, err);
-	*more = windows->next < windows->count;
-	if (!*more)
-		return RF_OK;
-	return begin_text(session, run, windows, arena, encoding, err);
+	while (windows->next < windows->count)
+	{
+		RfCode code = begin_text(session, run, windows, arena, encoding, err);
+
+		if (windows->most == 0 || !rf_held_can_skip(code))
+			return code;
+	}
+	*more = false;
+	return RF_OK;
 }
 
 /* ---- consuming ------------------------------------------------------------------------------- */
@@ -352,24 +394,44 @@ consume_rows(RfSession *session, RfRun *run, const RfRunBatch *batch, void *cont
 	return windows->consumer(session, run, batch, whole, windows->context, err);
 }
 
+static RfCode
+run_windows(RfSession *session, RfRun *run, WindowRun *windows, RfError *err)
+{
+	RfRunSource source = {next_window, windows, false};
+	RfCode code;
+
+	rf_arena_init(&windows->arena, session->memory);
+	code = rf_run_rows(session, run, &source, consume_windows, windows, err);
+	while (windows->oldest != NULL)
+		free_oldest(windows);
+	rf_arena_free(&windows->arena);
+	return code;
+}
+
 RfCode
 rf_run_windows(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
 			   RfWindowConsumer consumer, void *context, RfError *err)
 {
+	static const RfHoldOptions states = {.kind = RF_HOLD_STATES};
 	WindowRun windows = {
 		.inputs = inputs, .count = count, .consumer = consumer, .context = context};
-	RfRunSource source = {next_window, &windows, false};
-	RfCode code;
 
-	/* What is held are whole texts. */
-	if (run->options.overflow != RF_OVERFLOW_WINDOW || rf_run_holds(session, run, inputs, count))
+	if (rf_run_holds(session, run, &states, inputs, count, false))
+		return rf_held_run(run->held, session, run, inputs, count, consumer, context, err);
+	if (run->options.overflow != RF_OVERFLOW_WINDOW)
 		return rf_run_batches(session, run, inputs, count, consume_rows, &windows, err);
-	rf_arena_init(&windows.arena, session->memory);
-	code = rf_run_rows(session, run, &source, consume_windows, &windows, err);
-	while (windows.oldest != NULL)
-		free_oldest(&windows);
-	rf_arena_free(&windows.arena);
-	return code;
+	return run_windows(session, run, &windows, err);
+}
+
+RfCode
+rf_run_windows_ahead(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
+					 RfWindowConsumer consumer, void *context, RfError *err)
+{
+	WindowRun windows = {
+		.inputs = inputs, .count = count, .consumer = consumer, .context = context};
+
+	RF_TRY(rf_run_begin(run, &windows.most, err));
+	return run_windows(session, run, &windows, err);
 }
 
 void

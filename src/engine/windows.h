@@ -33,6 +33,11 @@ typedef RfCode (*RfWindowConsumer)(RfSession *session, RfRun *run, const RfRunBa
 extern RfCode rf_run_windows(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
 							 RfWindowConsumer consumer, void *context, RfError *err);
 
+/* The same, leaving out inputs that would be an error, and those whose windows fill a batch. */
+extern RfCode rf_run_windows_ahead(RfSession *session, RfRun *run, const RfInput *inputs,
+								   size_t count, RfWindowConsumer consumer, void *context,
+								   RfError *err);
+
 static inline bool
 rf_window_is_whole(const RfWindow *window)
 {

@@ -96,10 +96,12 @@ set_up(Fixture *fixture)
 	make_inputs(fixture);
 }
 
+static const RfHoldOptions states = {.kind = RF_HOLD_STATES};
+
 static RfCode
 hold(Fixture *fixture, size_t count)
 {
-	return rf_session_hold(fixture->session, &fixture->ahead, fixture->inputs, count,
+	return rf_session_hold(fixture->session, &fixture->ahead, &states, fixture->inputs, NULL, count,
 						   (RfMemory){counted_alloc, counted_release, &fixture->held_memory},
 						   &fixture->held, &fixture->err);
 }
@@ -207,10 +209,10 @@ test_not_served(void **state)
 	(void) state;
 	set_up(&fixture);
 	assert_int_equal(hold(&fixture, ROWS), RF_OK);
-	assert_true(rf_held_has(fixture.held, &fixture.inputs[0]));
-	assert_false(rf_held_has(fixture.held, &other));
-	assert_true(rf_held_serves(fixture.held, fixture.session, &fixture.run.options));
-	assert_false(rf_held_serves(fixture.held, fixture.session, &shorter));
+	assert_true(rf_held_has(fixture.held, &fixture.inputs[0], 1));
+	assert_false(rf_held_has(fixture.held, &other, 1));
+	assert_true(rf_held_serves(fixture.held, fixture.session, &fixture.run.options, &states));
+	assert_false(rf_held_serves(fixture.held, fixture.session, &shorter, &states));
 	fixture.run.held = fixture.held;
 	logits_of(&fixture, &other);
 	assert_int_equal(fixture.run.stats.batches, 1);
@@ -222,12 +224,12 @@ test_not_served(void **state)
 	assert_int_equal(rf_session_open(fixture.image, fixture.size, rf_memory_malloc,
 									 (RfAbort){NULL, NULL}, &session, &fixture.err),
 					 RF_OK);
-	assert_false(rf_held_serves(fixture.held, session, &fixture.ahead.options));
+	assert_false(rf_held_serves(fixture.held, session, &fixture.ahead.options, &states));
 	rf_session_close(session);
 	tear_down(&fixture);
 }
 
-/* A text that is too long, or read in windows, is left to its own run; the others are there. */
+/* A text that is too long for a row is left out, or held in its windows; the others are there. */
 static void
 test_long_rows(void **state)
 {
@@ -237,16 +239,18 @@ test_long_rows(void **state)
 	(void) state;
 	for (size_t i = 0; i < sizeof(overflows) / sizeof(overflows[0]); i++)
 	{
+		bool windows = overflows[i] == RF_OVERFLOW_WINDOW;
+
 		set_up(&fixture);
 		fixture.ahead.options = (RfRunOptions){7, overflows[i], 0};
 		fixture.run.options = fixture.ahead.options;
 		assert_int_equal(hold(&fixture, ROWS), RF_OK);
-		assert_true(rf_held_has(fixture.held, &fixture.inputs[4]));
-		assert_false(rf_held_has(fixture.held, &fixture.inputs[8]));
-		assert_true(rf_held_has(fixture.held, &fixture.inputs[11]));
+		assert_true(rf_held_has(fixture.held, &fixture.inputs[4], 1));
+		assert_int_equal(rf_held_has(fixture.held, &fixture.inputs[8], 1), windows);
+		assert_true(rf_held_has(fixture.held, &fixture.inputs[11], 1));
 		assert_int_equal(rf_held_rows(fixture.held), fixture.ahead.stats.rows);
 		assert_int_equal(fixture.ahead.stats.batches, 1);
-		if (overflows[i] == RF_OVERFLOW_WINDOW)
+		if (windows)
 			check_rows(&fixture);
 		fixture.run.held = fixture.held;
 		fixture.run.stats.batches = 0;
@@ -274,7 +278,7 @@ test_out_of_memory(void **state)
 		fixture.held_memory.refuse_at = call;
 		assert_int_equal(hold(&fixture, ROWS), RF_NO_MEMORY);
 		assert_true((fixture.held == NULL) == (call == 1));
-		assert_true(fixture.held == NULL || !rf_held_has(fixture.held, &fixture.inputs[8]) ||
+		assert_true(fixture.held == NULL || !rf_held_has(fixture.held, &fixture.inputs[8], 1) ||
 					rf_held_rows(fixture.held) > 8);
 	}
 	tear_down(&fixture);

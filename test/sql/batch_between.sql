@@ -30,8 +30,8 @@ SET roformer.overflow = error;
 SELECT id, class FROM classified WHERE id BETWEEN 67 AND 69;
 SELECT count(class) FROM classified WHERE id < 70;
 SELECT count(class) FROM classified;
-SELECT count(*) FROM (SELECT class FROM classified LIMIT 69) AS x;
-SELECT count(*) FROM (SELECT class FROM classified LIMIT 70) AS x;
+SELECT count(class) FROM (SELECT class FROM classified LIMIT 69) AS x;
+SELECT count(class) FROM (SELECT class FROM classified LIMIT 70) AS x;
 BEGIN;
 DECLARE c NO SCROLL CURSOR FOR SELECT id, class FROM classified ORDER BY id;
 MOVE 67 FROM c;
@@ -65,7 +65,7 @@ SELECT roformer.tag('between', body) FROM sms;
 -- below, where it could be seen that a row was read, rows are read when they are asked for
 SELECT batches('SELECT roformer.classify(''between'', body) FROM sms WHERE 100 / (id - 50) < 3');
 SELECT batches('SELECT 1 FROM sms s WHERE EXISTS (SELECT roformer.classify(''between'', body) FROM sms WHERE 100 / (id - 50) < 3)');
-SELECT count(*) FROM (SELECT roformer.classify('between', body) FROM sms WHERE 100 / (id - 50) < 300 LIMIT 49) AS x;
+SELECT count(class) FROM (SELECT roformer.classify('between', body) AS class FROM sms WHERE 100 / (id - 50) < 300 LIMIT 49) AS x;
 
 -- volatile neighbours: same values for the same rows
 CREATE SEQUENCE counter;

@@ -49,6 +49,16 @@ cmp_ok($serial->{$_}, '>', 0, $_) for 'Tokens', 'Tokenizing', 'Computing', 'Toke
 my $sequential = $node->safe_psql('postgres', "SELECT md5(string_agg(x::text, ',' ORDER BY id)) FROM ($query) AS x");
 
 my $workers = 'SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET max_parallel_workers_per_gather = 2; SET parallel_leader_participation = off;';
+# ---- windows -----------------------------------------------------------------------------------
+
+my $windowed = "SET max_parallel_workers_per_gather = 0; SET roformer.max_length = 16; SET roformer.overflow = 'window';";
+my $long = analyze($windowed, q(SELECT roformer.classify('tiny', CASE WHEN id % 10 = 0 THEN body || ' a b c d e f g h i j k l m n o p q' ELSE left(body, 5) END || id % 10) FROM t));
+is($long->{Windowed}, 200, 'long texts are counted');
+cmp_ok($long->{Windows}, '>=', 400, 'with their windows');
+cmp_ok($long->{Batches}, '<', 40, 'and computed with others');
+my $text = $node->safe_psql('postgres', "$windowed EXPLAIN (ANALYZE, VERBOSE) SELECT roformer.classify('tiny', body || ' a b c d e f g h i j k l m n o p q') FROM t WHERE id < 100");
+like($text, qr/Truncated: 0  Windowed: [1-9]\d*  Windows: [1-9]\d*$/m, 'in text too');
+
 my $parallel = analyze($workers, $query);
 is($parallel->{'Rows Read'}, 2000, 'workers read all rows, once');
 my $sum = 0;
@@ -73,12 +83,31 @@ note(sprintf('private memory: %d kB before, %d kB after 5,000 rows, %d kB after 
 cmp_ok($late, '<', $early + 2048, 'a long scan takes no more memory than a short one');
 $session->query_safe('ROLLBACK');
 
-# Rows as wide as work_mem come one at a time, not a batch of them.
+# Rows wider than work_mem allows go to disk, and their texts are computed together all the same.
 $node->safe_psql('postgres', q(CREATE TABLE wide_rows AS SELECT i AS id, 'text ' || i AS body, string_agg(md5(i::text || j), '') AS filler FROM generate_series(1, 60) i, generate_series(1, 3000) j GROUP BY i));
 my $narrow = 'SET max_parallel_workers_per_gather = 0; SET work_mem = \'256kB\';';
 my $wide = analyze($narrow, q(SELECT filler || '', roformer.classify('tiny', body) FROM (SELECT body, filler || '' AS filler FROM wide_rows OFFSET 0) AS x ORDER BY 1));
 is($wide->{'Rows Read'}, 60, 'wide rows are all read');
-cmp_ok($wide->{Batches}, '>=', 15, 'a few at a time');
+is($wide->{Batches}, 1, 'and computed together');
+cmp_ok($wide->{'Disk Usage'}, '>', 60 * 90, 'from disk');
+is($serial->{'Disk Usage'}, 0, 'where narrow ones are in memory');
+my $spilling = "$narrow SELECT max(md5(filler)), max(CASE WHEN id = 50 THEN (1 / (id - 50))::text ELSE %s END) FROM (SELECT id, body, filler || '' AS filler FROM wide_rows OFFSET 0) AS x";
+my ($failed, $nothing, $failure) = $node->psql('postgres', sprintf($spilling, q(roformer.classify('tiny', body))));
+like($failure, qr/division by zero/, 'an error while rows are on disk');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM pg_ls_tmpdir()'), '0', 'leaves no file');
+
+# Memory does not depend on how many such rows there are.
+my ($spiller, $spiller_pid) = start_session($node);
+$spiller->query_safe($narrow);
+my @peaks;
+for my $copies (2, 20)
+{
+	$spiller->query_safe("SELECT count(md5(filler)), max(roformer.classify('tiny', body)) FROM (SELECT body, filler || '' AS filler FROM wide_rows, generate_series(1, $copies) OFFSET 0) AS x");
+	push @peaks, private_kb($spiller_pid);
+}
+note("private memory after 120 and 1200 wide rows: @peaks kB");
+cmp_ok($peaks[1], '<', $peaks[0] + 2048, 'many wide rows take no more memory than some');
+$spiller->quit;
 
 # ---- cancelling --------------------------------------------------------------------------------
 
@@ -87,6 +116,9 @@ my $seconds = seconds_of(sub {
 	like($err, qr/canceling statement due to statement timeout/, 'a batch in the middle is cancelled');
 });
 cmp_ok($seconds, '<', 5, 'soon');
+($failed, $nothing, $failure) = $node->psql('postgres', "SET statement_timeout = '500ms'; " . sprintf($spilling, q(roformer.classify('wide', replace(filler, 'a', ' ')))));
+like($failure, qr/canceling statement due to statement timeout/, 'one with rows on disk is cancelled as well');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM pg_ls_tmpdir()'), '0', 'nor does cancelling leave a file');
 is($node->safe_psql('postgres', 'SELECT sum(pins) FROM roformer.cache'), '0', 'and lets go of the model');
 
 # After an error in the middle of a batch the session computes as before.

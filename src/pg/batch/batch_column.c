@@ -12,6 +12,9 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
 #include "pg/batch.h"
 #include "pg/support.h"
 
@@ -61,6 +64,18 @@ serves_function(const RoformerColumn *column, Oid function)
 	return false;
 }
 
+static void
+add_inputs(RoformerColumn *column, const RfInput *inputs, int count)
+{
+	if (column->count + count > column->room)
+	{
+		column->room = Max(column->room * 2, column->count + count);
+		column->inputs = repalloc_huge(column->inputs, sizeof(RfInput) * column->room);
+	}
+	memcpy(column->inputs + column->count, inputs, sizeof(RfInput) * count);
+	column->count += count;
+}
+
 /* Rows before the one that is being evaluated won't be asked for any more. */
 static void
 read_inputs(RoformerColumn *column)
@@ -68,15 +83,19 @@ read_inputs(RoformerColumn *column)
 	int rows = column->rows - column->row;
 	MemoryContext caller = MemoryContextSwitchTo(column->context);
 
-	column->inputs = palloc(sizeof(RfInput) * ROFORMER_INPUTS_OF_ROW * rows);
+	column->room = rows;
+	column->inputs = palloc(sizeof(RfInput) * rows);
 	column->places = palloc(sizeof(int) * (rows + 1));
 	column->count = 0;
 	column->first_row = column->row;
 	for (int i = 0; i < rows; i++)
 	{
+		RfInput *inputs;
+		int count = column->read(column, column->first_row + i, &inputs);
+
+		CHECK_FOR_INTERRUPTS();
 		column->places[i] = (int) column->count;
-		column->count +=
-			column->read(column, column->first_row + i, &column->inputs[column->count]);
+		add_inputs(column, inputs, count);
 	}
 	column->places[rows] = (int) column->count;
 	MemoryContextSwitchTo(caller);
@@ -114,35 +133,64 @@ is_current(RoformerColumn *column, const RfInput *inputs, size_t count)
 
 /* ---- computing ahead ------------------------------------------------------------------------- */
 
-/* Of more models than there is room for, the last place serves all. */
+/*
+ * Of more models than there is room for, those that no row of the batch has asked for yet make
+ * room: a model comes in once a batch at most. NULL: there is none left.
+ */
 static RoformerAhead *
-ahead_of_model(RoformerColumn *column, const RfSession *engine)
+make_room(RoformerColumn *column)
+{
+	RoformerAhead *oldest = &column->ahead[0];
+
+	if (column->ahead_count < ROFORMER_MODELS_OF_COLUMN)
+		return &column->ahead[column->ahead_count++];
+	for (int i = 1; i < column->ahead_count; i++)
+	{
+		if (column->ahead[i].last_asked < oldest->last_asked)
+			oldest = &column->ahead[i];
+	}
+	return oldest->last_asked + column->row < column->number ? oldest : NULL;
+}
+
+static RoformerAhead *
+ahead_of_model(RoformerColumn *column, const RoformerAsk *ask)
 {
 	RoformerAhead *ahead;
 
 	for (int i = 0; i < column->ahead_count; i++)
 	{
-		if (column->ahead[i].engine == engine)
+		if (column->ahead[i].engine == ask->engine &&
+			rf_hold_options_equal(&column->ahead[i].options, &ask->options))
 			return &column->ahead[i];
 	}
-	if (column->ahead_count < ROFORMER_MODELS_OF_COLUMN)
-		column->ahead_count++;
-	ahead = &column->ahead[column->ahead_count - 1];
+	ahead = make_room(column);
+	if (ahead == NULL)
+		return NULL;
 	rf_held_free(ahead->held);
 	memset(ahead, 0, sizeof(*ahead));
-	ahead->engine = engine;
+	ahead->engine = ask->engine;
+	ahead->options = ask->options;
 	return ahead;
 }
 
 static bool
-has_inputs(const RoformerAhead *ahead, const RfSession *engine, const RfRun *run,
-		   const RfInput *inputs, size_t count)
+serves(const RoformerAhead *ahead, const RoformerAsk *ask)
 {
-	if (ahead->held == NULL || !rf_held_serves(ahead->held, engine, &run->options))
+	return ahead->held != NULL &&
+		   rf_held_serves(ahead->held, ask->engine, &ask->run->options, &ask->options);
+}
+
+/* Choices are held as the group they are, other inputs each by itself. */
+static bool
+has_inputs(const RoformerAhead *ahead, const RoformerAsk *ask)
+{
+	if (!serves(ahead, ask))
 		return false;
-	for (size_t i = 0; i < count; i++)
+	if (ask->options.kind == RF_HOLD_CHOICES)
+		return rf_held_has(ahead->held, ask->inputs, ask->count);
+	for (size_t i = 0; i < ask->count; i++)
 	{
-		if (!rf_held_has(ahead->held, &inputs[i]))
+		if (!rf_held_has(ahead->held, &ask->inputs[i], 1))
 			return false;
 	}
 	return true;
@@ -164,15 +212,18 @@ is_worthwhile(const RoformerAhead *ahead)
 	return ahead->covered < ROWS_TO_JUDGE || ahead->asked * 2 >= ahead->covered;
 }
 
-/* Rows from the one being evaluated on that have a text. */
-static int
-count_rows(const RoformerColumn *column)
+/* Rows from the one being evaluated on that have a text, and how many inputs each has. */
+static size_t
+count_rows(const RoformerColumn *column, size_t *counts)
 {
-	int count = 0;
+	size_t rows = 0;
 
 	for (int row = column->row - column->first_row; row < column->rows - column->first_row; row++)
-		count += column->places[row + 1] > column->places[row];
-	return count;
+	{
+		counts[rows] = column->places[row + 1] - column->places[row];
+		rows += counts[rows] > 0;
+	}
+	return rows;
 }
 
 static void
@@ -181,56 +232,79 @@ add_work(RfRunStats *sum, const RfRunStats *work)
 	sum->rows += work->rows;
 	sum->tokens += work->tokens;
 	sum->truncated_rows += work->truncated_rows;
+	sum->windowed_rows += work->windowed_rows;
+	sum->windows += work->windows;
 	sum->batches += work->batches;
 	sum->tokenize_ns += work->tokenize_ns;
 	sum->compute_ns += work->compute_ns;
 }
 
 static void
-compute_ahead(RoformerColumn *column, RoformerAhead *ahead, RfSession *engine, RfRun *run)
+note_work(RoformerColumn *column, const RoformerAsk *ask, const RfRunStats *work)
+{
+	RfRunStats *stats = &ask->run->stats;
+	const RfRunOptions *options = &ask->run->options;
+
+	add_work(&column->work, work);
+	column->precision = rf_session_precision(ask->engine);
+	column->kernels = rf_session_kernels(ask->engine);
+	column->limit = 0;
+	if (options->overflow == RF_OVERFLOW_TRUNCATE && ask->options.kind == RF_HOLD_STATES)
+		column->limit = options->max_length > 0 ? options->max_length
+												: rf_session_default_max_length(ask->engine);
+	stats->batches += work->batches;
+	stats->tokenize_ns += work->tokenize_ns;
+	stats->compute_ns += work->compute_ns;
+}
+
+static void
+compute_ahead(RoformerColumn *column, RoformerAhead *ahead, const RoformerAsk *ask)
 {
 	size_t place = column->places[column->row - column->first_row];
-	RfRun work = {.options = run->options};
+	size_t count = column->count - place;
+	size_t *counts =
+		MemoryContextAlloc(column->context, sizeof(size_t) * (column->rows - column->row));
+	size_t rows = count_rows(column, counts);
+	bool grouped = ask->options.kind == RF_HOLD_CHOICES;
+	RfRun work = {.options = ask->run->options};
 	RfError err;
 
 	rf_held_free(ahead->held);
-	if (rf_session_hold(engine, &work, &column->inputs[place], column->count - place,
+	if (rf_session_hold(ask->engine, &work, &ask->options, &column->inputs[place],
+						grouped ? counts : NULL, grouped ? rows : count,
 						roformer_memory(column->context), &ahead->held, &err) != RF_OK)
 		column->failed = true;
-	ahead->covered += count_rows(column);
+	ahead->covered += rows;
 	for (size_t i = place; i < column->count; i++)
 		column->work_bytes += column->inputs[i].length + column->inputs[i].pair_length;
-	add_work(&column->work, &work.stats);
-	column->precision = rf_session_precision(engine);
-	column->kernels = rf_session_kernels(engine);
-	run->stats.batches += work.stats.batches;
-	run->stats.tokenize_ns += work.stats.tokenize_ns;
-	run->stats.compute_ns += work.stats.compute_ns;
+	pfree(counts);
+	note_work(column, ask, &work.stats);
 }
 
 static const RfHeld *
-find_in_column(RoformerColumn *column, RfSession *engine, RfRun *run, const RfInput *inputs,
-			   size_t count)
+find_in_column(RoformerColumn *column, const RoformerAsk *ask)
 {
-	RoformerAhead *ahead = ahead_of_model(column, engine);
+	RoformerAhead *ahead = ahead_of_model(column, ask);
 
-	if (has_inputs(ahead, engine, run, inputs, count))
+	if (ahead == NULL)
+		return NULL;
+	if (has_inputs(ahead, ask))
 	{
 		count_row(column, ahead);
 		return ahead->held;
 	}
-	if (!is_current(column, inputs, count))
+	if (!is_current(column, ask->inputs, ask->count))
 		return NULL;
 	count_row(column, ahead);
-	if (column->failed || !is_worthwhile(ahead))
+	/* What was computed for the batch, and is not held, has to be computed by itself. */
+	if (column->failed || serves(ahead, ask) || !is_worthwhile(ahead))
 		return NULL;
-	compute_ahead(column, ahead, engine, run);
-	return has_inputs(ahead, engine, run, inputs, count) ? ahead->held : NULL;
+	compute_ahead(column, ahead, ask);
+	return has_inputs(ahead, ask) ? ahead->held : NULL;
 }
 
 const RfHeld *
-roformer_batch_find(Oid function, RfSession *engine, RfRun *run, const RfInput *inputs,
-					size_t count)
+roformer_batch_find(const RoformerAsk *ask)
 {
 	dlist_iter iter;
 
@@ -239,9 +313,9 @@ roformer_batch_find(Oid function, RfSession *engine, RfRun *run, const RfInput *
 		RoformerColumn *column = dlist_container(RoformerColumn, node, iter.cur);
 		const RfHeld *held;
 
-		if (!serves_function(column, function))
+		if (!serves_function(column, ask->function))
 			continue;
-		held = find_in_column(column, engine, run, inputs, count);
+		held = find_in_column(column, ask);
 		if (held == NULL)
 			continue;
 		dlist_move_head(&columns, &column->node);

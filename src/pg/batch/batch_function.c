@@ -16,11 +16,19 @@
 #include "pg/batch.h"
 
 static const RoformerBatchFunction functions[] = {
-	{"roformer_classify", 0, false},     {"roformer_classify_score", 1, false},
-	{"roformer_classify_all", 0, false}, {"roformer_regress", 0, false},
-	{"roformer_tag", 1, false},          {"roformer_embed", 1, false},
-	{"roformer_similarity", 0, true},    {"roformer_fill_mask", 1, false},
-	{"roformer_logits", 0, false},       {"roformer_hidden_state", 0, false},
+	{"roformer_classify", 0, ROFORMER_BATCH_TEXTS},
+	{"roformer_classify_score", 1, ROFORMER_BATCH_TEXTS},
+	{"roformer_classify_all", 0, ROFORMER_BATCH_TEXTS},
+	{"roformer_regress", 0, ROFORMER_BATCH_TEXTS},
+	{"roformer_tag", 1, ROFORMER_BATCH_TEXTS},
+	{"roformer_embed", 1, ROFORMER_BATCH_TEXTS},
+	{"roformer_similarity", 0, ROFORMER_BATCH_SEPARATE},
+	{"roformer_fill_mask", 1, ROFORMER_BATCH_TEXTS},
+	{"roformer_logits", 0, ROFORMER_BATCH_TEXTS},
+	{"roformer_hidden_state", 0, ROFORMER_BATCH_TEXTS},
+	{"roformer_answer", 3, ROFORMER_BATCH_ANSWERS},
+	{"roformer_choose", 0, ROFORMER_BATCH_CHOICES},
+	{"roformer_choose_scores", 0, ROFORMER_BATCH_CHOICES},
 };
 
 static const RoformerBatchFunction *

@@ -49,15 +49,16 @@ read_options(const RoformerCall *call, RfAnswerOptions *options)
 static void
 answer_inputs(RoformerCall *call, Datum *results)
 {
-	RfAnswerOptions options;
+	RfHoldOptions options = {.kind = RF_HOLD_ANSWERS};
 	TupleDesc row_type;
 	RfAnswer *answers;
 	RfError err;
 
 	roformer_task_require(call, RF_TASK_QUESTION_ANSWERING);
-	read_options(call, &options);
+	read_options(call, &options.answer);
+	roformer_call_find(call, &options, call->inputs, call->count);
 	roformer_check(rf_run_answer(call->session->engine, &call->run, call->inputs, call->count,
-								 &options, &answers, &err),
+								 &options.answer, &answers, &err),
 				   &err);
 	row_type = roformer_array_row_type(call->fcinfo);
 	for (size_t i = 0; i < call->count; i++)
@@ -69,7 +70,7 @@ answer_inputs(RoformerCall *call, Datum *results)
 	ReleaseTupleDesc(row_type);
 }
 
-static const RoformerFunction pairs = {.options = 3, .run = answer_inputs};
+static const RoformerFunction pairs = {.options = 3, .finds = true, .run = answer_inputs};
 static const RoformerFunction contexts = {.options = 3, .single = 1, .run = answer_inputs};
 static const RoformerFunction questions = {.options = 3, .single = 2, .run = answer_inputs};
 

@@ -219,24 +219,36 @@ run_elements(RoformerCall *call, const RoformerFunction *function, RoformerEleme
 	return spread;
 }
 
-/* Has a plan node read the text ahead, so that it is computed with others (pg/batch.h)? */
-static void
-find_held(RoformerCall *call, const RoformerFunction *function)
+void
+roformer_call_find(RoformerCall *call, const RfHoldOptions *options, const RfInput *inputs,
+				   size_t count)
 {
-	FunctionCallInfo fcinfo = call->fcinfo;
-	RfInput inputs[2] = {call->inputs[0]};
-	size_t count = 1;
+	RoformerAsk ask = {.engine = call->session->engine,
+					   .run = &call->run,
+					   .options = *options,
+					   .inputs = inputs,
+					   .count = count};
 
-	if (fcinfo->flinfo == NULL)
+	if (call->fcinfo->flinfo == NULL || count == 0)
+		return;
+	ask.function = call->fcinfo->flinfo->fn_oid;
+	call->run.held = roformer_batch_find(&ask);
+}
+
+static void
+find_states(RoformerCall *call, const RoformerFunction *function)
+{
+	static const RfHoldOptions states = {.kind = RF_HOLD_STATES};
+	RfInput inputs[2] = {call->inputs[0]};
+
+	if (function->finds)
 		return;
 	if (function->separate)
 	{
 		inputs[0] = (RfInput){.text = inputs[0].text, .length = inputs[0].length};
 		inputs[1] = (RfInput){.text = call->inputs[0].pair, .length = call->inputs[0].pair_length};
-		count = 2;
 	}
-	call->run.held = roformer_batch_find(fcinfo->flinfo->fn_oid, call->session->engine, &call->run,
-										 inputs, count);
+	roformer_call_find(call, &states, inputs, function->separate ? 2 : 1);
 }
 
 Datum
@@ -247,7 +259,7 @@ roformer_call_text(FunctionCallInfo fcinfo, const RoformerFunction *function)
 
 	roformer_call_begin(&call, fcinfo, function->options);
 	read_texts(&call);
-	find_held(&call, function);
+	find_states(&call, function);
 	function->run(&call, &result);
 	fcinfo->isnull = call.missing[0];
 	roformer_call_end(&call);

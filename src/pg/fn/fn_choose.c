@@ -169,6 +169,7 @@ compute_scores(Choosing *choosing)
 	MemoryContext caller = MemoryContextSwitchTo(call->scratch);
 	int prompts = choosing->prompts.count;
 	size_t cells = (size_t) prompts * choosing->columns;
+	RfHoldOptions held = {.kind = RF_HOLD_CHOICES};
 	RfInput *inputs;
 	size_t *counts;
 	float *logits;
@@ -183,6 +184,8 @@ compute_scores(Choosing *choosing)
 	choosing->scores = palloc0(sizeof(float) * (cells + 1));
 	choosing->nulls = palloc(sizeof(bool) * (cells + 1));
 	pair_texts(choosing, inputs, counts);
+	if (prompts == 1)
+		roformer_call_find(call, &held, inputs, counts[0]);
 	roformer_check(
 		rf_run_choices(call->session->engine, &call->run, inputs, counts, prompts, &logits, &err),
 		&err);

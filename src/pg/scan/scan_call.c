@@ -13,13 +13,13 @@
 #include "scan_private.h"
 
 List *
-roformer_scan_texts(const FuncExpr *call, bool *separate)
+roformer_scan_texts(const FuncExpr *call, RoformerBatchForm *form)
 {
 	const RoformerBatchFunction *function = roformer_batch_function(call->funcid);
 
 	if (function == NULL || list_length(call->args) - function->options < 2)
 		return NIL;
-	*separate = function->separate;
+	*form = function->form;
 	return list_copy_tail(
 		list_truncate(list_copy(call->args), list_length(call->args) - function->options), 1);
 }
@@ -27,8 +27,8 @@ roformer_scan_texts(const FuncExpr *call, bool *separate)
 static bool
 is_served(const FuncExpr *call)
 {
-	bool separate;
-	List *texts = roformer_scan_texts(call, &separate);
+	RoformerBatchForm form;
+	List *texts = roformer_scan_texts(call, &form);
 
 	return texts != NIL && roformer_scan_never_fails((Node *) texts) &&
 		   !contain_volatile_functions((Node *) texts) &&
@@ -61,11 +61,11 @@ roformer_scan_calls(Node *node)
 bool
 roformer_scan_same_pass(const FuncExpr *a, const FuncExpr *b)
 {
-	bool a_separate;
-	bool b_separate;
-	List *a_texts = roformer_scan_texts(a, &a_separate);
-	List *b_texts = roformer_scan_texts(b, &b_separate);
+	RoformerBatchForm a_form;
+	RoformerBatchForm b_form;
+	List *a_texts = roformer_scan_texts(a, &a_form);
+	List *b_texts = roformer_scan_texts(b, &b_form);
 
-	return a_separate == b_separate && equal(a_texts, b_texts) &&
+	return a_form == b_form && equal(a_texts, b_texts) &&
 		   equal(linitial(a->args), linitial(b->args));
 }

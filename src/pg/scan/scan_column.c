@@ -9,9 +9,11 @@
 #include "postgres.h"
 
 #include "access/detoast.h"
+#include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
+#include "utils/array.h"
 #include "utils/lsyscache.h"
 
 #include "pg/support.h"
@@ -28,67 +30,113 @@
 
 /* The text as the engine reads it; false where a call would complain about it. */
 static bool
-read_text(Datum value, bool keep, const char **utf8, size_t *length)
+read_text(const text *value, const char **utf8, size_t *length)
 {
-	text *packed = keep ? DatumGetTextPCopy(value) : DatumGetTextPP(value);
-
-	if (!roformer_text_has_utf8(VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed)))
+	if (!roformer_text_has_utf8(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)))
 		return false;
-	*utf8 = roformer_text_to_utf8(VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed), length);
+	*utf8 = roformer_text_to_utf8(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), length);
 	return true;
 }
 
+/* A prompt with each of its choices; none of them where one can't be read. */
 static int
-read_row(RoformerColumn *column, int row, RfInput *inputs)
+read_choices(RfInput prompt, ArrayType *choices, RfInput **inputs)
+{
+	Datum *values;
+	bool *nulls;
+	int elements;
+	int count = 0;
+
+	if (ARR_NDIM(choices) != 1)
+		return 0;
+	deconstruct_array(choices, TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &elements);
+	*inputs = palloc(sizeof(RfInput) * elements);
+	for (int i = 0; i < elements; i++)
+	{
+		RfInput *input = &(*inputs)[count];
+
+		if (nulls[i])
+			continue;
+		*input = prompt;
+		if (!read_text(DatumGetTextPP(values[i]), &input->pair, &input->pair_length))
+			return 0;
+		count++;
+	}
+	return count;
+}
+
+static int
+read_second(RoformerScanColumn *self, Datum value, bool keep, RfInput **inputs)
+{
+	RfInput *first = *inputs;
+	const text *second;
+
+	if (self->column.form == ROFORMER_BATCH_CHOICES)
+		return read_choices(
+			*first, keep ? DatumGetArrayTypePCopy(value) : DatumGetArrayTypeP(value), inputs);
+	second = keep ? DatumGetTextPCopy(value) : DatumGetTextPP(value);
+	if (self->column.form == ROFORMER_BATCH_SEPARATE)
+		return read_text(second, &first[1].text, &first[1].length) ? 2 : 0;
+	return read_text(second, &first->pair, &first->pair_length) ? 1 : 0;
+}
+
+/* The next row of those ahead. */
+static void
+fetch_row(RoformerScanState *scan)
+{
+	TupleTableSlot *row = roformer_scan_fetch(scan, ROFORMER_SCAN_AHEAD, scan->ahead_row);
+
+	scan->ahead_context->ecxt_scantuple = roformer_scan_show(row, scan->ahead_slot);
+	ResetExprContext(scan->ahead_context);
+}
+
+static int
+read_row(RoformerColumn *column, int row, RfInput **inputs)
 {
 	RoformerScanColumn *self = (RoformerScanColumn *) column;
 	RoformerScanState *scan = self->scan;
-	ExprContext *econtext = scan->ahead_context;
-	int count = list_length(self->texts_state);
-	const char *texts[ROFORMER_INPUTS_OF_ROW] = {NULL};
-	size_t lengths[ROFORMER_INPUTS_OF_ROW] = {0};
+	int count = 0;
 
-	ExecForceStoreMinimalTuple(scan->rows[row], scan->ahead_slot, false);
-	econtext->ecxt_scantuple = scan->ahead_slot;
-	ResetExprContext(econtext);
-	for (int i = 0; i < count; i++)
+	if (row == column->row)
+		tuplestore_copy_read_pointer(scan->rows, ROFORMER_SCAN_CURRENT, ROFORMER_SCAN_AHEAD);
+	fetch_row(scan);
+	memset(self->inputs, 0, sizeof(self->inputs));
+	*inputs = self->inputs;
+	for (int i = 0; i < list_length(self->texts_state); i++)
 	{
+		ExprState *state = list_nth(self->texts_state, i);
 		bool isnull;
-		Datum value = ExecEvalExprSwitchContext(list_nth(self->texts_state, i), econtext, &isnull);
+		Datum value = ExecEvalExprSwitchContext(state, scan->ahead_context, &isnull);
+		/* A column's value lies in the row, any other goes with the context of the evaluation. */
+		bool keep = !IsA(list_nth(self->texts, i), Var) || !tuplestore_in_memory(scan->rows);
 
-		/* a column's value lies in the row, any other goes with the context of the evaluation */
-		if (isnull ||
-			!read_text(value, !IsA(list_nth(self->texts, i), Var), &texts[i], &lengths[i]))
+		if (isnull)
 			return 0;
+		if (i > 0)
+			return read_second(self, value, keep, inputs);
+		if (!read_text(keep ? DatumGetTextPCopy(value) : DatumGetTextPP(value),
+					   &self->inputs[0].text, &self->inputs[0].length))
+			return 0;
+		count = 1;
 	}
-	inputs[0] = (RfInput){.text = texts[0], .length = lengths[0]};
-	if (count == 1)
-		return 1;
-	if (self->separate)
-	{
-		inputs[1] = (RfInput){.text = texts[1], .length = lengths[1]};
-		return 2;
-	}
-	inputs[0].pair = texts[1];
-	inputs[0].pair_length = lengths[1];
-	return 1;
+	return count;
 }
 
 /* ---- columns --------------------------------------------------------------------------------- */
 
 static RoformerScanColumn *
-find_column(RoformerScanState *state, List *texts, bool separate)
+find_column(RoformerScanState *state, List *texts, RoformerBatchForm form)
 {
 	for (int i = 0; i < state->column_count; i++)
 	{
-		if (state->columns[i].separate == separate && equal(state->columns[i].texts, texts))
+		if (state->columns[i].column.form == form && equal(state->columns[i].texts, texts))
 			return &state->columns[i];
 	}
 	return NULL;
 }
 
 static RoformerScanColumn *
-add_column(RoformerScanState *state, List *texts, bool separate)
+add_column(RoformerScanState *state, List *texts, RoformerBatchForm form)
 {
 	RoformerScanColumn *column = &state->columns[state->column_count++];
 	List *vars = pull_var_clause((Node *) texts, 0);
@@ -97,7 +145,7 @@ add_column(RoformerScanState *state, List *texts, bool separate)
 	column->scan = state;
 	column->texts = texts;
 	column->texts_state = ExecInitExprList(texts, &state->css.ss.ps);
-	column->separate = separate;
+	column->column.form = form;
 	column->column.read = read_row;
 	column->column.context = state->batch_context;
 	foreach (lc, vars)
@@ -122,15 +170,15 @@ roformer_scan_open_columns(RoformerScanState *state)
 	for (int i = 0; i < calls; i++)
 	{
 		FuncExpr *call = list_nth_node(FuncExpr, scan->custom_exprs, i);
-		bool separate = false;
-		List *texts = roformer_scan_texts(call, &separate);
+		RoformerBatchForm form = ROFORMER_BATCH_TEXTS;
+		List *texts = roformer_scan_texts(call, &form);
 		RoformerScanColumn *column;
 
 		if (texts == NIL) /* the function is another one than when the plan was made */
 			continue;
-		column = find_column(state, texts, separate);
+		column = find_column(state, texts, form);
 		if (column == NULL)
-			column = add_column(state, texts, separate);
+			column = add_column(state, texts, form);
 		column->functions = list_append_unique_oid(column->functions, call->funcid);
 	}
 	for (int i = 0; i < state->column_count; i++)
@@ -161,14 +209,24 @@ count_bytes(const RoformerScanColumn *column, TupleTableSlot *slot)
 	return bytes;
 }
 
-double
-roformer_scan_estimate_tokens(const RoformerScanState *state, TupleTableSlot *slot)
+void
+roformer_scan_measure(const RoformerScanState *state, TupleTableSlot *slot, double *tokens,
+					  Size *bytes)
 {
-	size_t bytes = 0;
+	double most = 0;
 
 	for (int i = 0; i < state->column_count; i++)
-		bytes = Max(bytes, count_bytes(&state->columns[i], slot));
-	return TOKENS_OF_ROW + bytes * state->tokens_of_byte;
+	{
+		const RoformerScanColumn *column = &state->columns[i];
+		size_t size = count_bytes(column, slot);
+		double expected = TOKENS_OF_ROW + size * state->tokens_of_byte;
+
+		if (column->column.limit > 0)
+			expected = Min(expected, column->column.limit);
+		most = Max(most, expected);
+		*bytes += size;
+	}
+	*tokens += most;
 }
 
 /* Equal texts are computed once, so a column that has many makes few tokens of a byte. */

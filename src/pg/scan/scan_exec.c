@@ -2,10 +2,10 @@
  * scan_exec.c - the node at work: reads rows, offers their texts, returns one row after the other.
  *
  * A batch begins with one row and doubles, as long as the rows' tokens are estimated to fit
- * roformer.batch_tokens and the rows work_mem. Where it is known that all rows will be asked for,
- * or how many (LIMIT), it begins as large. The rows of a batch lie in a context of their own, with
- * all that is computed of them; a row that was returned stays valid until the next one is asked
- * for.
+ * roformer.batch_tokens and their texts work_mem. Where it is known that all rows will be asked
+ * for, or how many (LIMIT), it begins as large. The rows lie in a tuplestore, which goes to disk if
+ * they are larger than work_mem; what is computed of them in a context that is reset with it. A row
+ * that was returned stays valid until the next one is asked for.
  *
  * One row after the other, without reading ahead, is how the node works when
  *   - a row is fetched backwards (what was read ahead is given back to the child first, by moving
@@ -42,26 +42,20 @@ static void
 forget_batch(RoformerScanState *state)
 {
 	withdraw(state);
+	ExecClearTuple(state->row);
+	ExecClearTuple(state->ahead_row);
 	MemoryContextReset(state->batch_context);
 	MemoryContextRegisterResetCallback(state->batch_context, &state->callback);
-	state->rows = NULL;
-	state->row_count = state->next = state->room = 0;
+	if (state->row_count > 0)
+		tuplestore_clear(state->rows);
+	state->row_count = state->next = 0;
 }
 
-static void
-add_row(RoformerScanState *state, TupleTableSlot *slot)
+static Size
+size_of_row(TupleTableSlot *slot)
 {
-	MemoryContext caller = MemoryContextSwitchTo(state->batch_context);
-
-	if (state->row_count == state->room)
-	{
-		state->room = Max(16, state->room * 2);
-		state->rows = state->rows == NULL
-						  ? palloc(sizeof(MinimalTuple) * state->room)
-						  : repalloc(state->rows, sizeof(MinimalTuple) * state->room);
-	}
-	state->rows[state->row_count++] = ExecCopySlotMinimalTuple(slot);
-	MemoryContextSwitchTo(caller);
+	return SizeofMinimalTupleHeader +
+		   heap_compute_data_size(slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull);
 }
 
 /* How many rows may be read now. */
@@ -69,7 +63,7 @@ static int
 rows_of_batch(RoformerScanState *state)
 {
 	if (state->bound >= 0)
-		return (int) Min(Max(state->bound - state->taken, 1), MaxAllocSize / sizeof(MinimalTuple));
+		return (int) Min(Max(state->bound - state->taken, 1), PG_INT32_MAX);
 	return state->batch_limit;
 }
 
@@ -81,13 +75,14 @@ read_batch(RoformerScanState *state)
 	double budget = roformer_batch_tokens > 0 ? roformer_batch_tokens : RF_BATCH_TOKENS;
 	int limit = rows_of_batch(state);
 	double tokens = 0;
+	Size text_bytes = 0;
 	Size bytes = 0;
 
 	roformer_scan_learn_tokens(state);
 	roformer_scan_publish(state);
 	forget_batch(state);
 	while (!state->ended && state->row_count < limit && tokens < budget &&
-		   bytes < (Size) work_mem * 1024)
+		   text_bytes < (Size) work_mem * 1024)
 	{
 		TupleTableSlot *slot = ExecProcNode(child);
 
@@ -95,10 +90,13 @@ read_batch(RoformerScanState *state)
 		if (state->ended)
 			break;
 		slot_getallattrs(slot);
-		tokens += roformer_scan_estimate_tokens(state, slot);
-		add_row(state, slot);
-		bytes += state->rows[state->row_count - 1]->t_len;
+		roformer_scan_measure(state, slot, &tokens, &text_bytes);
+		bytes += size_of_row(slot);
+		tuplestore_puttupleslot(state->rows, slot);
+		state->row_count++;
 	}
+	if (!tuplestore_in_memory(state->rows))
+		state->disk = Max(state->disk, bytes);
 	state->rows_read += state->row_count;
 	if (state->row_count == limit)
 		state->batch_limit = Min(limit * 2, MOST_ROWS);
@@ -109,12 +107,9 @@ read_batch(RoformerScanState *state)
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
-/* The child's row as it is, in the node's slot. */
-static TupleTableSlot *
-pass_row(RoformerScanState *state)
+TupleTableSlot *
+roformer_scan_show(TupleTableSlot *row, TupleTableSlot *slot)
 {
-	TupleTableSlot *slot = state->css.ss.ss_ScanTupleSlot;
-	TupleTableSlot *row = ExecProcNode(outerPlanState(&state->css.ss.ps));
 	int columns = slot->tts_tupleDescriptor->natts;
 
 	ExecClearTuple(slot);
@@ -124,6 +119,27 @@ pass_row(RoformerScanState *state)
 	memcpy(slot->tts_values, row->tts_values, sizeof(Datum) * columns);
 	memcpy(slot->tts_isnull, row->tts_isnull, sizeof(bool) * columns);
 	return ExecStoreVirtualTuple(slot);
+}
+
+/* What comes from disk lies in the slot's context until the next row is fetched. */
+TupleTableSlot *
+roformer_scan_fetch(RoformerScanState *state, RoformerScanPointer pointer, TupleTableSlot *row)
+{
+	MemoryContext caller = MemoryContextSwitchTo(row->tts_mcxt);
+
+	tuplestore_select_read_pointer(state->rows, pointer);
+	if (!tuplestore_gettupleslot(state->rows, true, false, row))
+		elog(ERROR, "roformer: a batch has fewer rows than were read");
+	MemoryContextSwitchTo(caller);
+	return row;
+}
+
+/* The child's row as it is. */
+static TupleTableSlot *
+pass_row(RoformerScanState *state)
+{
+	return roformer_scan_show(ExecProcNode(outerPlanState(&state->css.ss.ps)),
+							  state->css.ss.ss_ScanTupleSlot);
 }
 
 static TupleTableSlot *
@@ -145,8 +161,8 @@ next_of_batch(RoformerScanState *state)
 		state->columns[i].column.row = row;
 		state->columns[i].column.number++;
 	}
-	ExecForceStoreMinimalTuple(state->rows[row], slot, false);
-	return slot;
+	tuplestore_copy_read_pointer(state->rows, ROFORMER_SCAN_NEXT, ROFORMER_SCAN_CURRENT);
+	return roformer_scan_show(roformer_scan_fetch(state, ROFORMER_SCAN_NEXT, state->row), slot);
 }
 
 /*
@@ -230,6 +246,21 @@ start(RoformerScanState *state)
 
 /* ---- callbacks ------------------------------------------------------------------------------- */
 
+/* One pointer of a store is there from the beginning. */
+static void
+open_rows(RoformerScanState *state, EState *estate)
+{
+	TupleDesc columns = state->css.ss.ss_ScanTupleSlot->tts_tupleDescriptor;
+
+	state->rows = tuplestore_begin_heap(false, false, work_mem);
+	for (int i = ROFORMER_SCAN_NEXT + 1; i <= ROFORMER_SCAN_AHEAD; i++)
+		tuplestore_alloc_read_pointer(state->rows, EXEC_FLAG_REWIND);
+	state->row = MakeSingleTupleTableSlot(columns, &TTSOpsMinimalTuple);
+	state->ahead_row = MakeSingleTupleTableSlot(columns, &TTSOpsMinimalTuple);
+	state->ahead_slot = MakeSingleTupleTableSlot(columns, &TTSOpsVirtual);
+	state->ahead_context = CreateExprContext(estate);
+}
+
 static void
 begin_scan(CustomScanState *node, EState *estate, int eflags)
 {
@@ -241,9 +272,7 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 	state->single = estate->es_epq_active != NULL;
 	state->batch_context =
 		AllocSetContextCreate(estate->es_query_cxt, "roformer batch", ALLOCSET_DEFAULT_SIZES);
-	state->ahead_context = CreateExprContext(estate);
-	state->ahead_slot =
-		MakeSingleTupleTableSlot(node->ss.ss_ScanTupleSlot->tts_tupleDescriptor, &TTSOpsVirtual);
+	open_rows(state, estate);
 	state->limit = ExecInitExprList(list_copy_tail(scan->custom_exprs, calls), &node->ss.ps);
 	roformer_scan_open_columns(state);
 	state->callback.func = withdraw;
@@ -301,7 +330,10 @@ end_scan(CustomScanState *node)
 	RoformerScanState *state = (RoformerScanState *) node;
 
 	forget_batch(state);
+	ExecDropSingleTupleTableSlot(state->row);
+	ExecDropSingleTupleTableSlot(state->ahead_row);
 	ExecDropSingleTupleTableSlot(state->ahead_slot);
+	tuplestore_end(state->rows);
 	ExecEndNode(outerPlanState(node));
 }
 

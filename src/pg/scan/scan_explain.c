@@ -19,9 +19,12 @@ static void
 add_counts(RoformerScanCounts *sum, const RoformerScanCounts *counts)
 {
 	sum->rows += counts->rows;
+	sum->disk = Max(sum->disk, counts->disk);
 	sum->work.rows += counts->work.rows;
 	sum->work.tokens += counts->work.tokens;
 	sum->work.truncated_rows += counts->work.truncated_rows;
+	sum->work.windowed_rows += counts->work.windowed_rows;
+	sum->work.windows += counts->work.windows;
 	sum->work.batches += counts->work.batches;
 	sum->work.tokenize_ns += counts->work.tokenize_ns;
 	sum->work.compute_ns += counts->work.compute_ns;
@@ -36,7 +39,7 @@ add_counts(RoformerScanCounts *sum, const RoformerScanCounts *counts)
 static RoformerScanCounts
 own_counts(const RoformerScanState *state)
 {
-	RoformerScanCounts counts = {.rows = state->rows_read};
+	RoformerScanCounts counts = {.rows = state->rows_read, .disk = state->disk};
 
 	for (int i = 0; i < state->column_count; i++)
 	{
@@ -149,18 +152,31 @@ tokens_per_second(const RoformerScanCounts *counts)
 	return ns == 0 ? 0 : counts->work.tokens / (ns / 1e9);
 }
 
+static uint64
+kilobytes(uint64 bytes)
+{
+	return (bytes + 1023) / 1024;
+}
+
 static void
 say_counts_in_text(const char *who, const RoformerScanCounts *counts, ExplainState *es)
 {
 	const RfRunStats *work = &counts->work;
 
 	appendStringInfoSpaces(es->str, es->indent * 2);
-	appendStringInfo(es->str,
-					 "%sRows Read: " UINT64_FORMAT "  Distinct Texts: " UINT64_FORMAT
-					 "  Batches: " UINT64_FORMAT "  Tokens: " UINT64_FORMAT
-					 "  Truncated: " UINT64_FORMAT "\n",
-					 who, counts->rows, (uint64) work->rows, (uint64) work->batches,
-					 (uint64) work->tokens, (uint64) work->truncated_rows);
+	appendStringInfo(
+		es->str,
+		"%sRows Read: " UINT64_FORMAT "  Distinct Texts: " UINT64_FORMAT "  Batches: " UINT64_FORMAT
+		"  Tokens: " UINT64_FORMAT "  Truncated: " UINT64_FORMAT "  Windowed: " UINT64_FORMAT
+		"  Windows: " UINT64_FORMAT "\n",
+		who, counts->rows, (uint64) work->rows, (uint64) work->batches, (uint64) work->tokens,
+		(uint64) work->truncated_rows, (uint64) work->windowed_rows, (uint64) work->windows);
+	if (counts->disk > 0)
+	{
+		appendStringInfoSpaces(es->str, es->indent * 2);
+		appendStringInfo(es->str, "%sDisk Usage: " UINT64_FORMAT "kB\n", who,
+						 kilobytes(counts->disk));
+	}
 	if (!es->timing)
 		return;
 	appendStringInfoSpaces(es->str, es->indent * 2);
@@ -179,6 +195,9 @@ say_counts(const RoformerScanCounts *counts, ExplainState *es)
 	ExplainPropertyUInteger("Batches", NULL, work->batches, es);
 	ExplainPropertyUInteger("Tokens", NULL, work->tokens, es);
 	ExplainPropertyUInteger("Truncated", NULL, work->truncated_rows, es);
+	ExplainPropertyUInteger("Windowed", NULL, work->windowed_rows, es);
+	ExplainPropertyUInteger("Windows", NULL, work->windows, es);
+	ExplainPropertyUInteger("Disk Usage", "kB", kilobytes(counts->disk), es);
 	if (!es->timing)
 		return;
 	ExplainPropertyFloat("Tokenizing", "ms", work->tokenize_ns / 1e6, 3, es);

@@ -272,9 +272,9 @@ over_outer(List *calls)
 
 	foreach (lc, calls)
 	{
-		bool separate;
+		RoformerBatchForm form;
 
-		if (!is_not_outer((Node *) roformer_scan_texts(lfirst(lc), &separate), NULL))
+		if (!is_not_outer((Node *) roformer_scan_texts(lfirst(lc), &form), NULL))
 			outer = lappend(outer, lfirst(lc));
 	}
 	return outer;

@@ -37,7 +37,7 @@ extern int roformer_scan_field(const CustomScan *scan, RoformerScanField field);
 /* Calls in a tree of expressions, not looking below aggregates and window functions. */
 extern List *roformer_scan_calls(Node *node);
 /* The texts of a call. */
-extern List *roformer_scan_texts(const FuncExpr *call, bool *separate);
+extern List *roformer_scan_texts(const FuncExpr *call, RoformerBatchForm *form);
 /* Do both compute the same texts with the same model? */
 extern bool roformer_scan_same_pass(const FuncExpr *a, const FuncExpr *b);
 
@@ -107,6 +107,14 @@ extern Plan *roformer_scan_above(Plan *plan, List **conditions, int keep,
 
 typedef struct RoformerScanState RoformerScanState;
 
+/* Where the batch's rows are read. */
+typedef enum RoformerScanPointer
+{
+	ROFORMER_SCAN_NEXT,    /* the row to be returned next */
+	ROFORMER_SCAN_CURRENT, /* the row being evaluated */
+	ROFORMER_SCAN_AHEAD    /* texts */
+} RoformerScanPointer;
+
 /* A column of texts: what the calls over the same texts share. */
 typedef struct RoformerScanColumn
 {
@@ -115,7 +123,7 @@ typedef struct RoformerScanColumn
 	List *texts;           /* [1..2] expressions */
 	List *texts_state;     /* [1..2] ExprState */
 	Bitmapset *attributes; /* columns of the rows that the texts are made of, from 1 */
-	bool separate;         /* two texts are two inputs, not a pair */
+	RfInput inputs[2];     /* of the row read last */
 	List *functions;       /* Oids */
 } RoformerScanColumn;
 
@@ -123,6 +131,7 @@ typedef struct RoformerScanColumn
 typedef struct RoformerScanCounts
 {
 	uint64 rows; /* read from the child in batches */
+	uint64 disk; /* bytes of the largest batch that did not fit work_mem */
 	RfRunStats work;
 	RfPrecision precision;
 	char kernels[16]; /* "": nothing was computed */
@@ -138,9 +147,8 @@ struct RoformerScanState
 
 	MemoryContext batch_context; /* what belongs to the batch; reset with each */
 	MemoryContextCallback callback;
-	MinimalTuple *rows; /* [row_count] of room */
+	Tuplestorestate *rows; /* [row_count] of the batch; read by RoformerScanPointer */
 	int row_count;
-	int room;
 	int next;        /* row to be returned next */
 	int batch_limit; /* rows that the next batch may have */
 	bool ended;      /* the child has no more rows */
@@ -151,10 +159,13 @@ struct RoformerScanState
 	int64 taken;  /* rows returned */
 	double tokens_of_byte;
 
-	TupleTableSlot *ahead_slot; /* for rows whose texts are read ahead */
+	TupleTableSlot *row;        /* as it is in rows: the one being evaluated */
+	TupleTableSlot *ahead_row;  /* and one whose texts are read ahead */
+	TupleTableSlot *ahead_slot; /* that, for expressions */
 	ExprContext *ahead_context;
 
 	uint64 rows_read;
+	uint64 disk;                 /* as in RoformerScanCounts */
 	RoformerScanCounts *shared;  /* [worker_count] in the parallel query's memory; NULL: none */
 	RoformerScanCounts *workers; /* [worker_count] copy of that */
 	int worker_count;
@@ -164,8 +175,17 @@ struct RoformerScanState
 extern Node *roformer_scan_create_state(CustomScan *scan);
 
 extern void roformer_scan_open_columns(RoformerScanState *state);
-/* Estimated tokens of the row in slot: of its largest column. */
-extern double roformer_scan_estimate_tokens(const RoformerScanState *state, TupleTableSlot *slot);
+/*
+ * Of the row in slot the estimated tokens (of the column that has most) and the bytes of all texts
+ * are added.
+ */
+extern void roformer_scan_measure(const RoformerScanState *state, TupleTableSlot *slot,
+								  double *tokens, Size *bytes);
+/* The pointer's next row of the batch, which is there, in the slot row. */
+extern TupleTableSlot *roformer_scan_fetch(RoformerScanState *state, RoformerScanPointer pointer,
+										   TupleTableSlot *row);
+/* The values of row in slot, which is valid as long as row is. */
+extern TupleTableSlot *roformer_scan_show(TupleTableSlot *row, TupleTableSlot *slot);
 extern void roformer_scan_learn_tokens(RoformerScanState *state);
 
 /* ---- scan_explain.c -------------------------------------------------------------------------- */

@@ -220,10 +220,11 @@ node_never_fails(Node *node)
 		case T_CaseExpr:
 		case T_CaseWhen:
 		case T_CaseTestExpr:
-		case T_ArrayExpr:
 		case T_RowExpr:
 		case T_FieldSelect:
 			return true;
+		case T_ArrayExpr: /* of arrays, which need not fit together */
+			return !((ArrayExpr *) node)->multidims;
 		case T_FuncExpr:
 			return !((FuncExpr *) node)->funcretset && !((FuncExpr *) node)->funcvariadic &&
 				   function_never_fails(((FuncExpr *) node)->funcid, ((FuncExpr *) node)->args);
