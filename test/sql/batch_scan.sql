@@ -132,6 +132,24 @@ EXPLAIN (COSTS OFF) SELECT roformer.classify('batch_spam', body) FROM sms WHERE 
 SELECT agree('SELECT id, roformer.classify(''batch_spam'', id::text) FROM sms WHERE id < 50 ORDER BY id DESC');
 RESET enable_seqscan;
 RESET enable_sort;
+SET enable_partitionwise_aggregate = on;
+SELECT agree($$SELECT roformer.classify('batch_spam', body), count(*), max(roformer.classify_score('batch_spam', body, 'spam')) FROM part GROUP BY 1 ORDER BY 1$$);
+RESET enable_partitionwise_aggregate;
+
+-- more places
+SELECT agree($$SELECT DISTINCT ON (roformer.classify('batch_spam', body)) id, body FROM sms ORDER BY roformer.classify('batch_spam', body), id DESC$$);
+SELECT agree($$SELECT kind, count(*) FROM sms GROUP BY kind HAVING max(roformer.classify_score('batch_spam', body, 'spam')) > 0.5 ORDER BY kind$$);
+SELECT agree($$SELECT roformer.classify('batch_spam', body), kind, count(*) FROM sms GROUP BY ROLLUP (1, kind) HAVING roformer.classify('batch_spam', body) IS DISTINCT FROM 'ham' ORDER BY 1, 2$$);
+SELECT agree($$SELECT kind, string_agg(id::text, ',' ORDER BY roformer.classify_score('batch_spam', body, 'spam'), id), count(DISTINCT roformer.classify('batch_spam', body)) FROM sms GROUP BY kind ORDER BY kind$$);
+SELECT agree($$SELECT kind, roformer.classify('batch_spam', string_agg(body, ' ' ORDER BY id)) FROM sms WHERE id < 60 GROUP BY kind ORDER BY kind$$);
+SELECT agree($$SELECT id, rank() OVER (PARTITION BY roformer.classify('batch_spam', body) ORDER BY roformer.classify_score('batch_spam', body, 'spam'), id) FROM sms ORDER BY id$$);
+SELECT agree($$WITH c AS NOT MATERIALIZED (SELECT id, roformer.classify('batch_spam', body) AS class FROM sms) SELECT a.id, b.class FROM c AS a JOIN c AS b ON a.id = b.id + 1 AND a.class = 'spam' ORDER BY 1$$);
+SELECT agree($$SELECT roformer.classify('batch_spam', body) FROM sms WHERE id < 50 INTERSECT SELECT roformer.classify('batch_spam', note) FROM sms ORDER BY 1$$);
+SELECT agree($$SELECT id FROM sms TABLESAMPLE SYSTEM (100) WHERE roformer.classify('batch_spam', body) = 'spam' AND id % 3 = 0$$);
+SELECT agree($$SELECT id FROM sms AS s WHERE id < 40 AND roformer.classify('batch_spam', body) = (SELECT roformer.classify('batch_spam', t.example || s.note) FROM tone AS t WHERE t.kind = s.kind)$$);
+SELECT agree($$SELECT t.kind, s.id FROM tone AS t LEFT JOIN LATERAL (SELECT id FROM sms AS s WHERE s.kind = t.kind AND id < 40 ORDER BY roformer.similarity('batch_embed', s.body, t.example) DESC, id LIMIT 3) AS s ON true ORDER BY 1, 2$$);
+SELECT agree($$SELECT count(*) FILTER (WHERE c = 'spam'), max(id) FROM (SELECT id, roformer.classify('batch_spam', body) AS c FROM sms ORDER BY id DESC OFFSET 7) AS x$$);
+SELECT agree($$SELECT s.id, roformer.classify('batch_spam', s.body || coalesce(t.example, '')) FROM sms AS s FULL JOIN tone AS t ON s.kind = t.kind WHERE s.id IS NOT NULL ORDER BY 1, 2$$);
 
 -- LIMIT: rows nobody asked for are not computed
 CREATE FUNCTION rows_read(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
@@ -186,6 +204,15 @@ UPDATE result SET class = 'x' || id WHERE id % 2 = 0;
 MERGE INTO result r USING (SELECT id, roformer.classify('batch_spam', body) AS class FROM sms) s ON r.id = s.id
 	WHEN MATCHED AND r.class LIKE 'x%' THEN UPDATE SET class = s.class WHEN MATCHED AND r.id > 290 THEN DELETE WHEN NOT MATCHED THEN INSERT VALUES (s.id, s.class);
 SELECT written();
+UPDATE result SET class = 'x' || id WHERE id % 2 = 0;
+MERGE INTO result r USING sms s ON r.id = s.id
+	WHEN MATCHED AND r.class LIKE 'x%' AND roformer.classify('batch_spam', s.body) IS NOT NULL THEN UPDATE SET class = roformer.classify('batch_spam', s.body)
+	WHEN MATCHED AND roformer.classify('batch_spam', s.body) IS NULL THEN DELETE WHEN NOT MATCHED THEN INSERT VALUES (s.id, roformer.classify('batch_spam', s.body));
+SELECT written();
+UPDATE part SET body = roformer.classify('batch_spam', body);
+SELECT count(*) FROM part JOIN sms USING (id) WHERE part.body IS DISTINCT FROM roformer.classify('batch_spam', sms.body);
+DELETE FROM part USING sms WHERE part.id = sms.id AND roformer.classify('batch_spam', sms.body) = 'spam';
+SELECT count(*), count(*) FILTER (WHERE body = 'spam') FROM part;
 TRUNCATE result;
 INSERT INTO result SELECT id, roformer.classify('batch_spam', body) FROM sms ORDER BY id DESC;
 SELECT written();

@@ -45,7 +45,24 @@ BEGIN
 END $$;
 SELECT rows_of('SELECT roformer.classify_all(''cost_small'', ARRAY[title, body, title]) FROM post WHERE id = 1');
 SELECT rows_of('SELECT roformer.classify_all(''cost_small'', string_to_array(body, '' '')) FROM post WHERE id = 1');
-DROP FUNCTION rows_of, cost;
+-- of a scan that hands its conditions with inference to the batch scan: rows before and after these
+SET roformer.enable_batch_scan = on;
+CREATE FUNCTION rows_in(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN ' || query LOOP
+		IF line ~ 'rows=' THEN
+			RETURN NEXT regexp_replace(line, '\(cost=.* (rows=\d+) .*', '\1');
+		END IF;
+	END LOOP;
+END $$;
+SELECT rows_in('SELECT id FROM post WHERE roformer.classify(''cost_small'', body) = ''spam''');
+SELECT rows_in('SELECT id FROM post WHERE title IS NOT NULL AND roformer.classify(''cost_small'', body) = ''spam'' AND roformer.classify(''cost_large'', title) <> ''x''');
+SELECT rows_in('SELECT id, roformer.classify(''cost_small'', title) FROM post WHERE id % 2 = 0 AND roformer.classify(''cost_small'', body) <> ''spam''');
+SELECT rows_in('SELECT x.id FROM (SELECT * FROM post WHERE roformer.classify(''cost_small'', body) = ''spam'' OFFSET 0) AS x WHERE id > 0');
+SET roformer.enable_batch_scan = off;
+DROP FUNCTION rows_of, rows_in, cost;
 DROP TABLE post;
 \o /dev/null
 SELECT roformer.drop_model('cost_small'), roformer.drop_model('cost_large');

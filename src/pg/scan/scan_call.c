@@ -49,6 +49,16 @@ calls_walker(Node *node, void *context)
 	return expression_tree_walker(node, calls_walker, context);
 }
 
+bool
+roformer_scan_has_call(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, FuncExpr) && roformer_batch_function(((FuncExpr *) node)->funcid) != NULL)
+		return true;
+	return expression_tree_walker(node, roformer_scan_has_call, context);
+}
+
 List *
 roformer_scan_calls(Node *node)
 {

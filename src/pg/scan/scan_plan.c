@@ -44,20 +44,9 @@ static Plan *visit(Visit *visit_, Plan *plan, RoformerPlace place);
 /* ---- is there something to do? --------------------------------------------------------------- */
 
 static bool
-has_call(Node *expression, void *context)
-{
-	if (expression == NULL)
-		return false;
-	if (IsA(expression, FuncExpr) &&
-		roformer_batch_function(((FuncExpr *) expression)->funcid) != NULL)
-		return true;
-	return expression_tree_walker(expression, has_call, context);
-}
-
-static bool
 plan_has_call(const PlannedStmt *statement)
 {
-	RoformerWalk walk = {statement, NULL, has_call, NULL};
+	RoformerWalk walk = {statement, NULL, roformer_scan_has_call, NULL};
 	ListCell *lc;
 
 	if (roformer_scan_walk(statement->planTree, &walk))
@@ -409,6 +398,7 @@ relieve(Visit *visit_, Plan *plan, const RoformerPlace *place)
 	List *calls = roformer_scan_calls((Node *) plan->targetlist);
 	int keep = conditions_to_keep(*conditions, calls);
 	RoformerPlace below = *place;
+	bool moved;
 	Plan *above;
 
 	if (calls == NIL && keep == list_length(*conditions))
@@ -417,9 +407,13 @@ relieve(Visit *visit_, Plan *plan, const RoformerPlace *place)
 		return plan;
 	if (keep < list_length(*conditions))
 		below.limit = NULL;
+	moved = keep < list_length(*conditions);
 	above = roformer_scan_above(plan, conditions, keep, place, &visit_->node_id);
-	if (above->lefttree == plan)
-		above->lefttree = relieve(visit_, plan, &below);
+	if (above->lefttree != plan)
+		return above;
+	above->lefttree = relieve(visit_, plan, &below);
+	if (moved && above->lefttree == plan)
+		roformer_scan_restore_rows(plan, visit_->statement);
 	return above;
 }
 
@@ -557,8 +551,8 @@ add_nodes(PlannedStmt *statement, int cursor_options)
 }
 
 static PlannedStmt *
-plan_statement(Query *query, const char *query_string, int cursor_options,
-			   ParamListInfo bound_params)
+plan_with_nodes(Query *query, const char *query_string, int cursor_options,
+				ParamListInfo bound_params)
 {
 	PlannedStmt *statement;
 
@@ -571,6 +565,26 @@ plan_statement(Query *query, const char *query_string, int cursor_options,
 	roformer_scan_decide_jit(statement);
 	if (roformer_enable_batch_scan)
 		add_nodes(statement, cursor_options);
+	return statement;
+}
+
+/* A function that is evaluated while a statement is planned may plan others. */
+static PlannedStmt *
+plan_statement(Query *query, const char *query_string, int cursor_options,
+			   ParamListInfo bound_params)
+{
+	List *outer = roformer_scan_note_rows(NIL);
+	PlannedStmt *statement;
+
+	PG_TRY();
+	{
+		statement = plan_with_nodes(query, query_string, cursor_options, bound_params);
+	}
+	PG_FINALLY();
+	{
+		roformer_scan_note_rows(outer);
+	}
+	PG_END_TRY();
 	return statement;
 }
 

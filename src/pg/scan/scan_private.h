@@ -34,6 +34,8 @@ extern int roformer_scan_field(const CustomScan *scan, RoformerScanField field);
 
 /* ---- scan_call.c: the calls that can be served ----------------------------------------------- */
 
+/* Is there a call of an inference function, served or not? A walker: context is not used. */
+extern bool roformer_scan_has_call(Node *node, void *context);
 /* Calls in a tree of expressions, not looking below aggregates and window functions. */
 extern List *roformer_scan_calls(Node *node);
 /* The texts of a call. */
@@ -78,6 +80,10 @@ extern void roformer_scan_decide_jit(PlannedStmt *statement);
 /* ---- scan_path.c ----------------------------------------------------------------------------- */
 
 extern void roformer_scan_init_paths(void);
+/* What is noted of rows is taken over, as for a statement in a statement; gives what there was. */
+extern List *roformer_scan_note_rows(List *rows);
+/* Rows of a scan whose conditions with inference were taken from it. */
+extern void roformer_scan_restore_rows(Plan *plan, const PlannedStmt *statement);
 
 /* ---- scan_build.c: the node in the plan ------------------------------------------------------ */
 
