@@ -1,17 +1,28 @@
 /*
- * attention.c - softmax(q k) v of one head, a few query rows at a time.
+ * attention.c - softmax(q k) v of one head: some query rows at a time, some keys at a time.
  *
- * Keys are packed as panels of columns, values as rows with padded width: then both products are
- * calls of the GEMM's tile. A block of query rows is scored against all keys ([queries,T], it
- * stays in the second-level cache up to some 10,000 tokens), the softmax is exact and in one
- * piece, and its division is left to the D numbers of the context instead of the T weights. What a
- * row's result depends on is the row's own tokens, its position and nothing else.
+ * Both products are the set's GEMM over packed keys and values (head_cache.c). A block of queries
+ * passes the keys in blocks of RF_ATTENTION_KEYS: scores of a block become weights relative to the
+ * largest score so far; when that grows, sum and context of the query are scaled down before more
+ * is added (online softmax: Milakov and Gimelshein 2018, Dao et al. 2022). Scores, context and
+ * queries as rows of the format stay in the first levels of cache, however many keys there are. The
+ * division by the sum is left to the D numbers of the context.
+ *
+ * In bf16, queries, keys, values and weights are rounded to it; scores, sums and context are fp32.
+ * What is summed up are the rounded weights, so their share in the context is 1.
+ *
+ * What a query's result depends on are its own keys and nothing else: blocks begin at multiples of
+ * their size, and keys it doesn't see add zeros at the end.
  */
 #include "dispatch.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "rf/memory.h"
+
+/* Scores of a row; a power of two would put a column of them into few lines of a cache. */
+#define SCORES_STRIDE (RF_ATTENTION_KEYS + RF_LANES)
 
 static inline size_t
 smaller(size_t a, size_t b)
@@ -19,154 +30,102 @@ smaller(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* Scratch: keys [ceil(T / panel)][D][panel], values [T,width], scores [queries,keys]. */
-typedef struct Scratch
+static inline size_t
+round_up(size_t n, size_t unit)
 {
-	float *keys;
-	float *values;
-	float *scores;
-	size_t width;  /* of a row of values */
-	size_t stride; /* of a row of scores */
-} Scratch;
+	return (n + unit - 1) / unit * unit;
+}
 
-static Scratch
-split_scratch(const RfAttention *attention)
+/* A block of queries on its way. */
+typedef struct Queries
 {
-	size_t width = RF_LANES_UP(attention->head_size);
-	size_t columns = RF_LANES_UP(attention->keys);
-	Scratch scratch;
+	const RfKernels *kernels;
+	const RfFormat *format;
+	const RfAttention *attention;
+	size_t first;
+	size_t rows;
+	const void *q; /* [rows,D] as the format has rows */
+	size_t q_stride;
+	float *scores;  /* [rows,SCORES_STRIDE], then weights as rows of the format */
+	float *context; /* [rows,width] */
+	size_t width;
+	float largest[RF_ATTENTION_QUERIES]; /* score so far */
+	float sums[RF_ATTENTION_QUERIES];    /* of weights */
+} Queries;
 
-	scratch.width = width;
-	scratch.stride = columns;
-	scratch.keys = attention->scratch;
-	scratch.values = scratch.keys + columns * attention->head_size;
-	scratch.scores = scratch.values + attention->keys * width;
-	return scratch;
+/* GEMMs may read rows in groups. */
+static size_t
+scratch_rows(const RfFormat *format)
+{
+	return round_up(RF_ATTENTION_QUERIES, format->row_group);
 }
 
 bool
-rf_attention_scratch(const RfKernels *kernels, size_t tokens, size_t head_size, size_t *floats)
+rf_attention_scratch(const RfKernels *kernels, RfPrecision precision, size_t head_size,
+					 size_t *floats)
 {
-	size_t queries = smaller(RF_ATTENTION_QUERIES, tokens);
-	size_t width = RF_LANES_UP(head_size);
-	size_t columns;
-	size_t each;
+	const RfFormat *format = &kernels->formats[precision];
+	size_t width;
 
-	(void) kernels;
-	if (!rf_size_add(tokens, RF_LANES - 1, &columns) || !rf_size_add(head_size, width, &each) ||
-		!rf_size_add(each, queries, &each))
+	if (!rf_size_add(head_size, RF_LANES - 1, &width))
 		return false;
-	columns = columns / RF_LANES * RF_LANES;
-	return rf_size_mul(columns, each, floats);
-}
-
-/*
- * RF_LANES keys, or as many as there are, from the first on: transposed into columns of their
- * panel, line by line, zeros behind the last. Key by key would touch each line 16 times.
- */
-static void
-pack_lanes(const RfAttention *attention, size_t first, float *to, size_t width)
-{
-	size_t keys = smaller(RF_LANES, attention->keys - first);
-	const float *k = attention->k + first * attention->stride;
-
-	for (size_t i = 0; i < attention->head_size; i++, to += width)
-	{
-		for (size_t j = 0; j < keys; j++)
-			to[j] = k[j * attention->stride + i];
-		for (size_t j = keys; j < RF_LANES; j++)
-			to[j] = 0;
-	}
+	width = width / RF_LANES * RF_LANES;
+	/* Rows of a format are no wider than fp32. */
+	return rf_size_mul(width, 2, floats) && rf_size_add(*floats, SCORES_STRIDE, floats) &&
+		   rf_size_mul(*floats, scratch_rows(format), floats);
 }
 
 static void
-pack_keys(const RfKernels *kernels, const RfAttention *attention, float *keys)
+begin_queries(Queries *queries, const RfAttention *attention)
 {
-	const RfFormat *format = &kernels->formats[RF_PRECISION_FP32];
+	const RfFormat *format = queries->format;
+	size_t rows = scratch_rows(format);
+	const float *q = attention->q + queries->first * attention->stride;
+	char *converted;
 
-	for (size_t key = 0; key < attention->keys; key += format->panel)
-	{
-		size_t width = RF_LANES_UP(smaller(format->panel, attention->keys - key));
-		float *panel = keys + key * attention->head_size;
-
-		for (size_t lane = 0; lane < width; lane += RF_LANES)
-			pack_lanes(attention, key + lane, panel + lane, width);
-	}
+	queries->width = RF_LANES_UP(attention->head->head_size);
+	queries->scores = attention->scratch;
+	queries->context = queries->scores + rows * SCORES_STRIDE;
+	queries->q = q;
+	queries->q_stride = attention->stride * sizeof(float);
+	if (format->convert == NULL)
+		return;
+	converted = (char *) (queries->context + rows * queries->width);
+	queries->q = converted;
+	queries->q_stride = rf_row_size(format, attention->head->head_size);
+	for (size_t row = 0; row < queries->rows; row++)
+		format->convert(format, q + row * attention->stride, attention->head->head_size,
+						converted + row * queries->q_stride);
 }
 
-void
-rf_attention_begin(const RfKernels *kernels, const RfAttention *attention)
-{
-	Scratch scratch = split_scratch(attention);
-
-	pack_keys(kernels, attention, scratch.keys);
-	for (size_t t = 0; t < attention->keys; t++)
-	{
-		float *to = scratch.values + t * scratch.width;
-
-		memcpy(to, attention->v + t * attention->stride, attention->head_size * sizeof(float));
-		for (size_t i = attention->head_size; i < scratch.width; i++)
-			to[i] = 0;
-	}
-}
-
-/* scores [rows,keys] = q * transpose(k) */
+/* OpenBLAS has other layouts for its GEMM. */
 static void
-score_keys(const RfKernels *kernels, const RfAttention *attention, const Scratch *scratch,
-		   const float *q, size_t rows, size_t keys)
+multiply(const Queries *queries, const RfGemm *gemm)
 {
-	const RfFormat *format = &kernels->formats[RF_PRECISION_FP32];
-
-	for (size_t key = 0; key < keys; key += format->panel)
-	{
-		size_t columns = smaller(format->panel, attention->keys - key);
-		const float *panel = rf_pack_column(format, scratch->keys, attention->head_size, key);
-
-		for (size_t row = 0; row < rows; row += format->tile_rows)
-		{
-			RfTile tile = {
-				.rows = smaller(format->tile_rows, rows - row),
-				.columns = columns,
-				.k = attention->head_size,
-				.a = q + row * attention->stride,
-				.lda = attention->stride * sizeof(float),
-				.b = panel,
-				.ldb = RF_LANES_UP(columns),
-				.c = scratch->scores + row * scratch->stride + key,
-				.ldc = scratch->stride,
-			};
-
-			format->tile(&tile);
-		}
-	}
+	if (queries->format->tile != NULL)
+		rf_gemm_panels(queries->kernels, queries->format, gemm);
+	else
+		queries->format->gemm(queries->kernels, queries->format, gemm);
 }
 
-/* context [rows,D] = weights * v, not yet divided by the weights' sums */
+/* scores [rows,count] = q * transpose(k) for the keys from key on; whole panels of them */
 static void
-mix_values(const RfKernels *kernels, const RfAttention *attention, const Scratch *scratch,
-		   float *context, size_t rows, size_t keys)
+score_keys(const Queries *queries, size_t key, size_t count)
 {
-	const RfFormat *format = &kernels->formats[RF_PRECISION_FP32];
+	const RfHeadCache *head = queries->attention->head;
+	RfGemm gemm = {
+		.m = queries->rows,
+		.n = smaller(round_up(count, queries->format->panel), head->capacity - key),
+		.k = head->head_size,
+		.a = queries->q,
+		.lda = queries->q_stride,
+		.weight = rf_head_cache_keys(queries->kernels, head, key),
+		.c = queries->scores,
+		.ldc = SCORES_STRIDE,
+		.activation = RF_ACT_LINEAR,
+	};
 
-	for (size_t column = 0; column < attention->head_size; column += format->panel)
-		for (size_t key = 0; key < keys; key += format->k_block)
-			for (size_t row = 0; row < rows; row += format->tile_rows)
-			{
-				RfTile tile = {
-					.rows = smaller(format->tile_rows, rows - row),
-					.columns = smaller(format->panel, attention->head_size - column),
-					.k = smaller(format->k_block, keys - key),
-					.a = scratch->scores + row * scratch->stride + key,
-					.lda = scratch->stride * sizeof(float),
-					.b = scratch->values + key * scratch->width + column,
-					.ldb = scratch->width,
-					.c = context + row * attention->stride + column,
-					.ldc = attention->stride,
-					.accumulate = key > 0,
-				};
-
-				format->tile(&tile);
-			}
+	multiply(queries, &gemm);
 }
 
 static size_t
@@ -176,26 +135,104 @@ sees_keys(const RfAttention *attention, size_t query)
 								   : smaller(attention->sees[query], attention->keys);
 }
 
+/* Scores of the keys [key, key + count) become weights in rows of depth terms. */
+static void
+weigh_keys(Queries *queries, size_t key, size_t count, size_t depth)
+{
+	const RfAttention *attention = queries->attention;
+	const RfFormat *format = queries->format;
+
+	for (size_t row = 0; row < queries->rows; row++)
+	{
+		float *scores = queries->scores + row * SCORES_STRIDE;
+		size_t sees = sees_keys(attention, queries->first + row);
+		float before = queries->largest[row];
+		float sum;
+
+		if (sees <= key)
+		{
+			memset(scores, 0, depth * format->row_term);
+			continue;
+		}
+		sum = format->weigh(format, scores, smaller(sees - key, count), depth, attention->scale,
+							&queries->largest[row]);
+		if (key > 0 && queries->largest[row] != before)
+		{
+			float factor = expf((before - queries->largest[row]) * attention->scale);
+
+			queries->sums[row] *= factor;
+			queries->kernels->scale(queries->context + row * queries->width,
+									attention->head->head_size, factor);
+		}
+		queries->sums[row] += sum;
+	}
+}
+
+/* context [rows,D] += weights * v, panel by panel, of which the first depth terms are taken */
+static void
+mix_values(const Queries *queries, size_t key, size_t depth)
+{
+	const RfHeadCache *head = queries->attention->head;
+	const RfFormat *format = queries->format;
+
+	for (size_t column = 0; column < head->head_size; column += format->panel)
+	{
+		RfGemm gemm = {
+			.m = queries->rows,
+			.n = smaller(format->panel, head->head_size - column),
+			.k = depth,
+			.a = queries->scores,
+			.lda = SCORES_STRIDE * sizeof(float),
+			.weight = rf_head_cache_values(queries->kernels, head, column, key),
+			.c = queries->context + column,
+			.ldc = queries->width,
+			.accumulate = key > 0,
+			.activation = RF_ACT_LINEAR,
+		};
+
+		multiply(queries, &gemm);
+	}
+}
+
+static void
+finish_queries(const Queries *queries)
+{
+	const RfAttention *attention = queries->attention;
+	size_t head_size = attention->head->head_size;
+
+	for (size_t row = 0; row < queries->rows; row++)
+	{
+		float *context = queries->context + row * queries->width;
+
+		queries->kernels->scale(context, head_size, 1 / queries->sums[row]);
+		memcpy(attention->q + (queries->first + row) * attention->stride, context,
+			   head_size * sizeof(float));
+	}
+}
+
 void
 rf_attention_queries(const RfKernels *kernels, const RfAttention *attention, size_t first)
 {
-	Scratch scratch = split_scratch(attention);
-	size_t rows = smaller(RF_ATTENTION_QUERIES, attention->tokens - first);
-	size_t keys = sees_keys(attention, first + rows - 1);
-	float *q = attention->q + first * attention->stride;
-	float sums[RF_ATTENTION_QUERIES];
+	Queries queries = {
+		.kernels = kernels,
+		.format = &kernels->formats[attention->head->precision],
+		.attention = attention,
+		.first = first,
+		.rows = smaller(RF_ATTENTION_QUERIES, attention->tokens - first),
+	};
+	size_t keys = sees_keys(attention, first + queries.rows - 1);
 
-	score_keys(kernels, attention, &scratch, q, rows, keys);
-	for (size_t row = 0; row < rows; row++)
+	begin_queries(&queries, attention);
+	for (size_t row = 0; row < queries.rows; row++)
+		queries.largest[row] = -INFINITY;
+	for (size_t key = 0; key < keys; key += RF_ATTENTION_KEYS)
 	{
-		float *scores = scratch.scores + row * scratch.stride;
-		size_t seen = sees_keys(attention, first + row);
+		size_t count = smaller(RF_ATTENTION_KEYS, keys - key);
+		size_t depth = round_up(count, queries.format->k_unit);
 
-		sums[row] = kernels->exponentials(scores, seen, attention->scale);
-		for (size_t key = seen; key < keys; key++)
-			scores[key] = 0;
+		score_keys(&queries, key, count);
+		weigh_keys(&queries, key, count, depth);
+		mix_values(&queries, key, depth);
 	}
-	mix_values(kernels, attention, &scratch, q, rows, keys);
-	for (size_t row = 0; row < rows; row++)
-		kernels->scale(q + row * attention->stride, attention->head_size, 1 / sums[row]);
+	finish_queries(&queries);
 }

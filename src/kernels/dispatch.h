@@ -83,6 +83,7 @@ struct RfFormat
 	size_t row_block;    /* MC: rows that pass a panel before the next panel is taken */
 	size_t k_block;      /* KC: terms of a partial sum, a multiple of k_step */
 	size_t row_group;    /* converted rows are read in as many, whatever m is */
+	size_t k_unit;       /* a GEMM over a multiple of as many terms has no remainder */
 	size_t column_block; /* a GEMM over part of a weight starts at a multiple of this column */
 
 	size_t k_step;
@@ -98,6 +99,24 @@ struct RfFormat
 	/* A block of a column's head and terms, depth <= k_block of them, to the places of a panel. */
 	void (*encode)(const RfFormat *format, const RfBlock *block, const float *values, size_t depth);
 	void (*decode)(const RfFormat *format, const RfBlock *block, size_t depth, float *values);
+
+	/*
+	 * What attention needs, for fp32 and bf16, which have no heads. RF_LANES columns of a panel
+	 * from count <= RF_LANES rows [k], the surplus ones zero. The terms [first, first + count) of a
+	 * step of all columns of a panel from as many rows [columns]; earlier terms stay, later ones
+	 * and surplus columns become zero. Rows are stride apart.
+	 */
+	void (*encode_lanes)(const RfFormat *format, const float *rows, size_t stride, size_t count,
+						 size_t k, void *to, size_t width);
+	void (*encode_step)(const RfFormat *format, const float *rows, size_t stride, size_t first,
+						size_t count, size_t columns, void *to);
+	/*
+	 * Scores [n] become exp((score - largest) * scale), as a row that the tile reads, with zeros
+	 * from n > 0 up to depth; largest becomes the largest of itself and the scores. Returns the sum
+	 * of what was written. There is room for RF_LANES_UP(n) and for depth scores.
+	 */
+	float (*weigh)(const RfFormat *format, float *scores, size_t n, size_t depth, float scale,
+				   float *largest);
 
 	/* Layout of a packed weight. */
 	size_t (*weight_size)(const RfFormat *format, size_t n, size_t k); /* bytes; 0: too many */
@@ -120,8 +139,6 @@ struct RfKernels
 	void (*rms_norm)(float *x, size_t n, float eps);
 	/* x [heads,head_size]: pairs turned by table [head_size], which holds cosine, sine, ... */
 	void (*rotate)(float *x, size_t heads, size_t head_size, const float *table);
-	/* x = exp((x - largest x) * scale); returns the sum. n > 0, scale > 0 */
-	float (*exponentials)(float *x, size_t n, float scale);
 	/* x = x * factor */
 	void (*scale)(float *x, size_t n, float factor);
 };
@@ -142,61 +159,66 @@ extern const void *rf_pack_column(const RfFormat *format, const void *weight, si
 extern size_t rf_row_size(const RfFormat *format, size_t k);
 
 /*
- * Self-attention of one head of one row of a batch: softmax(q * transpose(k) * scale) * v. The
- * context replaces q. Memory grows with T, never with T * T.
+ * Keys and values of one head of one row, packed as weights of the format of precision, fp32 or
+ * bf16: keys [capacity,D], values [D,capacity] (head_cache.c).
+ */
+typedef struct RfHeadCache
+{
+	void *block;      /* rf_head_cache_floats, aligned to RF_LANES floats */
+	size_t capacity;  /* tokens, what rf_head_cache_capacity gives */
+	size_t head_size; /* D */
+	RfPrecision precision;
+} RfHeadCache;
+
+/* At least so many tokens, and what rf_head_cache_copy can copy from and to when it grows; false
+ * when that overflows. */
+extern bool rf_head_cache_capacity(const RfKernels *kernels, RfPrecision precision, size_t tokens,
+								   bool grows, size_t *capacity);
+/* Floats of a block; false when that overflows. */
+extern bool rf_head_cache_floats(const RfKernels *kernels, RfPrecision precision, size_t capacity,
+								 size_t head_size, size_t *floats);
+/* Keys and values [count,D], each stride apart, of the tokens from token on; those before are there
+ * already. */
+extern void rf_head_cache_put(const RfKernels *kernels, const RfHeadCache *cache, size_t token,
+							  size_t count, const float *k, const float *v, size_t stride);
+/* The first tokens of a cache to an empty one with another capacity. */
+extern void rf_head_cache_copy(const RfKernels *kernels, const RfHeadCache *from, size_t tokens,
+							   const RfHeadCache *to);
+/* Where a packed column of keys begins, and one of values (at a multiple of the panel), from the
+ * token, a multiple of k_step, on. */
+extern const void *rf_head_cache_keys(const RfKernels *kernels, const RfHeadCache *cache,
+									  size_t token);
+extern const void *rf_head_cache_values(const RfKernels *kernels, const RfHeadCache *cache,
+										size_t column, size_t token);
+
+/*
+ * Attention of some queries of one head: softmax(q * transpose(k) * scale) * v. The context
+ * replaces q. Memory beside the head's doesn't grow with the number of keys or queries.
  */
 typedef struct RfAttention
 {
-	size_t tokens;    /* T */
-	size_t keys;      /* the first so many tokens are attended to, 1 .. T */
-	size_t head_size; /* D */
-	float *q;         /* [T,D], each stride apart; the context afterwards */
-	const float *k;
-	const float *v;
+	const RfHeadCache *head;
+	size_t keys;   /* the first so many tokens of the head are attended to, 1 at least */
+	size_t tokens; /* queries */
+	float *q;      /* [tokens,D], each stride apart; the context afterwards */
 	size_t stride;
 	float scale;
-	/* [T] how many keys, from the first on, a query sees; never less than the query before. NULL:
-	 * all */
+	/* [tokens] how many keys, from the first on, a query sees, 1 at least; never less than the
+	 * query before. NULL: all */
 	const uint32_t *sees;
 	float *scratch; /* rf_attention_scratch floats, aligned to RF_LANES floats */
 } RfAttention;
 
-/* Query rows handled at once; rf_attention_queries is called with first a multiple of it. */
-#define RF_ATTENTION_QUERIES ((size_t) 24)
+/* Query rows handled at once, and keys. */
+#define RF_ATTENTION_QUERIES ((size_t) 48)
+#define RF_ATTENTION_KEYS RF_MAX_K_BLOCK
 
 /* Floats; false when that overflows. */
-extern bool rf_attention_scratch(const RfKernels *kernels, size_t tokens, size_t head_size,
+extern bool rf_attention_scratch(const RfKernels *kernels, RfPrecision precision, size_t head_size,
 								 size_t *floats);
-/* Packs k and v of the head, once before its queries. */
-extern void rf_attention_begin(const RfKernels *kernels, const RfAttention *attention);
 /* Query rows [first, first + RF_ATTENTION_QUERIES) or as many as there are. */
 extern void rf_attention_queries(const RfKernels *kernels, const RfAttention *attention,
 								 size_t first);
-
-/*
- * Keys and values of one head of one row, kept while the row grows (head_cache.c). They lie as
- * attention reads them, so that a query over them has the bits it has in rf_attention_queries.
- */
-typedef struct RfHeadCache
-{
-	float *block;     /* rf_head_cache_floats, aligned to RF_LANES floats */
-	size_t capacity;  /* tokens, what rf_head_cache_capacity gives */
-	size_t head_size; /* D */
-} RfHeadCache;
-
-/* At least so many tokens; false when that overflows. */
-extern bool rf_head_cache_capacity(const RfKernels *kernels, size_t tokens, size_t *capacity);
-extern bool rf_head_cache_floats(size_t capacity, size_t head_size, size_t *floats);
-/* Token after token: k [D], v [D] of the token with that number. */
-extern void rf_head_cache_put(const RfKernels *kernels, const RfHeadCache *cache, size_t token,
-							  const float *k, const float *v);
-/* The first tokens of a cache to an empty one with another capacity. */
-extern void rf_head_cache_copy(const RfKernels *kernels, const RfHeadCache *from, size_t tokens,
-							   const RfHeadCache *to);
-/* The context of one query q [D] over the first tokens, 1 at least, replaces it; scores [tokens].
- */
-extern void rf_head_cache_attend(const RfKernels *kernels, const RfHeadCache *cache, size_t tokens,
-								 float scale, float *q, float *scores);
 
 /* Fill functions; the caller has made sure that the machine has what they use. */
 extern void rf_kernels_fill_ref(RfKernels *kernels);

@@ -1,6 +1,6 @@
 /*
- * fill_amx.c - the tile unit behind the GEMMs of low precision; the other rows stay those of
- * AVX-512, attention too.
+ * fill_amx.c - the tile unit behind the GEMMs of low precision, attention's in bf16 included; the
+ * other rows stay those of AVX-512.
  */
 #include "dispatch.h"
 

@@ -12,6 +12,5 @@ rf_kernels_fill_ref(RfKernels *kernels)
 	kernels->layer_norm = rf_layer_norm_fp32_ref;
 	kernels->rms_norm = rf_rms_norm_fp32_ref;
 	kernels->rotate = rf_rotate_fp32_ref;
-	kernels->exponentials = rf_exponentials_fp32_ref;
 	kernels->scale = rf_scale_fp32_ref;
 }

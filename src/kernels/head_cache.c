@@ -1,10 +1,11 @@
 /*
- * head_cache.c - attention of a single query over keys and values that are kept from token to
- * token.
+ * head_cache.c - keys and values of one head of one row, packed as weights: those of a row under
+ * computation, or those kept while a row grows.
  *
- * Keys stand in panels of columns, values as rows with padded width, as attention.c packs them for
- * itself, and both products are calls of the same tile in the same order: the context of a token is
- * the same to the last bit, whether it is computed with the whole row or from what was kept.
+ * Keys are the weight of attention's first product, [capacity,D], and transposed values that of the
+ * second, [D,capacity], in the layout of pack.c. Tokens may come all at once or one by one: they
+ * lie the same way, so what attention makes of them has the same bits. Values behind the last token
+ * are zero up to a multiple of k_unit, their weights are, too.
  */
 #include "dispatch.h"
 
@@ -18,120 +19,194 @@ smaller(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-bool
-rf_head_cache_capacity(const RfKernels *kernels, size_t tokens, size_t *capacity)
+static const RfFormat *
+format_of(const RfKernels *kernels, const RfHeadCache *cache)
 {
-	const RfFormat *format = &kernels->formats[RF_PRECISION_FP32];
+	return &kernels->formats[cache->precision];
+}
 
-	if (!rf_size_add(tokens, format->panel - 1, capacity))
+bool
+rf_head_cache_capacity(const RfKernels *kernels, RfPrecision precision, size_t tokens, bool grows,
+					   size_t *capacity)
+{
+	const RfFormat *format = &kernels->formats[precision];
+	size_t unit = format->k_unit > RF_LANES ? format->k_unit : RF_LANES;
+
+	if (grows)
+		unit = format->panel > unit ? format->panel : unit;
+	if (!rf_size_add(tokens, unit - 1, capacity))
 		return false;
-	*capacity = *capacity / format->panel * format->panel;
+	*capacity = *capacity / unit * unit;
+	return true;
+}
+
+/* Bytes up to the next boundary of RF_ALIGNMENT. */
+static bool
+measure_part(const RfFormat *format, size_t n, size_t k, size_t *bytes)
+{
+	*bytes = rf_pack_panels_size(format, n, k);
+	if ((*bytes == 0 && n > 0 && k > 0) || !rf_size_add(*bytes, RF_ALIGNMENT - 1, bytes))
+		return false;
+	*bytes = *bytes / RF_ALIGNMENT * RF_ALIGNMENT;
 	return true;
 }
 
 bool
-rf_head_cache_floats(size_t capacity, size_t head_size, size_t *floats)
+rf_head_cache_floats(const RfKernels *kernels, RfPrecision precision, size_t capacity,
+					 size_t head_size, size_t *floats)
 {
-	return rf_size_mul(capacity, head_size + RF_LANES_UP(head_size), floats);
+	const RfFormat *format = &kernels->formats[precision];
+	size_t keys;
+	size_t values;
+
+	if (!measure_part(format, capacity, head_size, &keys) ||
+		!measure_part(format, head_size, capacity, &values) || !rf_size_add(keys, values, floats))
+		return false;
+	*floats /= sizeof(float);
+	return true;
 }
 
-static float *
-value_rows(const RfHeadCache *cache)
+/* Keys of a panel that begins with the token. */
+static size_t
+panel_width(const RfFormat *format, const RfHeadCache *cache, size_t token)
 {
-	return cache->block + cache->capacity * cache->head_size;
+	return smaller(format->panel, cache->capacity - token);
 }
 
-/* A panel is cleared with its first key: its tail is read before it is written. */
-void
-rf_head_cache_put(const RfKernels *kernels, const RfHeadCache *cache, size_t token, const float *k,
-				  const float *v)
+static size_t
+panel_columns(const RfFormat *format, const RfHeadCache *cache, size_t column)
 {
-	const RfFormat *format = &kernels->formats[RF_PRECISION_FP32];
-	size_t d = cache->head_size;
-	size_t width = RF_LANES_UP(d);
+	return smaller(format->panel, cache->head_size - column);
+}
+
+/* Bytes of a step of the panel of values that begins with the column. */
+static size_t
+step_size(const RfFormat *format, const RfHeadCache *cache, size_t column)
+{
+	return RF_LANES_UP(panel_columns(format, cache, column)) * format->k_step * format->term;
+}
+
+static char *
+find_keys(const RfFormat *format, const RfHeadCache *cache, size_t token)
+{
+	return (char *) rf_pack_column(format, cache->block, cache->head_size, token);
+}
+
+/* The step of the token in the panel that begins with the column; steps follow each other. */
+static char *
+find_step(const RfFormat *format, const RfHeadCache *cache, size_t column, size_t token)
+{
+	size_t keys = 0;
+
+	measure_part(format, cache->capacity, cache->head_size, &keys);
+	return (char *) rf_pack_column(format, (char *) cache->block + keys, cache->capacity, column) +
+		   token / format->k_step * step_size(format, cache, column);
+}
+
+const void *
+rf_head_cache_keys(const RfKernels *kernels, const RfHeadCache *cache, size_t token)
+{
+	return find_keys(format_of(kernels, cache), cache, token);
+}
+
+const void *
+rf_head_cache_values(const RfKernels *kernels, const RfHeadCache *cache, size_t column,
+					 size_t token)
+{
+	return find_step(format_of(kernels, cache), cache, column, token);
+}
+
+/* Up to RF_LANES keys that stand side by side in a panel, the token's and those behind. */
+static void
+put_lanes(const RfFormat *format, const RfHeadCache *cache, size_t token, size_t count,
+		  const float *k, size_t stride)
+{
 	size_t column = token % format->panel;
-	float *panel = cache->block + (token - column) * d;
-	float *value = value_rows(cache) + token * width;
+	size_t width = panel_width(format, cache, token - column);
+	char *panel = find_keys(format, cache, token - column);
 
-	if (column == 0)
-		memset(panel, 0, format->panel * d * sizeof(float));
-	for (size_t i = 0; i < d; i++)
-		panel[i * format->panel + column] = k[i];
-	memcpy(value, v, d * sizeof(float));
-	memset(value + d, 0, (width - d) * sizeof(float));
+	if (token % RF_LANES == 0)
+	{
+		format->encode_lanes(format, k, stride, count, cache->head_size,
+							 panel + column * format->k_step * format->term, width);
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+	{
+		RfBlock block = {panel, panel, width, column + i};
+
+		format->encode(format, &block, k + i * stride, cache->head_size);
+	}
+}
+
+/* A panel that isn't filled now is cleared: all of it is read. */
+static void
+put_keys(const RfFormat *format, const RfHeadCache *cache, size_t token, size_t count,
+		 const float *k, size_t stride)
+{
+	for (size_t end = token + count; token < end;)
+	{
+		size_t taken = smaller(RF_LANES - token % RF_LANES, end - token);
+
+		if (token % format->panel == 0)
+		{
+			size_t width = panel_width(format, cache, token);
+
+			if (end - token < width)
+				memset(find_keys(format, cache, token), 0,
+					   rf_pack_panels_size(format, width, cache->head_size));
+		}
+		put_lanes(format, cache, token, taken, k, stride);
+		token += taken;
+		k += taken * stride;
+	}
+}
+
+/* One panel's columns of values. */
+static void
+put_values(const RfFormat *format, const RfHeadCache *cache, size_t column, size_t token,
+		   size_t count, const float *v, size_t stride)
+{
+	size_t columns = panel_columns(format, cache, column);
+	size_t size = step_size(format, cache, column);
+	char *to = find_step(format, cache, column, token);
+
+	for (size_t end = token + count; token < end; to += size)
+	{
+		size_t first = token % format->k_step;
+		size_t taken = smaller(format->k_step - first, end - token);
+
+		if (token % format->k_unit == 0 && end - token < format->k_unit)
+			memset(to, 0, format->k_unit / format->k_step * size);
+		format->encode_step(format, v, stride, first, taken, columns, to);
+		token += taken;
+		v += taken * stride;
+	}
+}
+
+void
+rf_head_cache_put(const RfKernels *kernels, const RfHeadCache *cache, size_t token, size_t count,
+				  const float *k, const float *v, size_t stride)
+{
+	const RfFormat *format = format_of(kernels, cache);
+
+	put_keys(format, cache, token, count, k, stride);
+	for (size_t column = 0; column < cache->head_size; column += format->panel)
+		put_values(format, cache, column, token, count, v + column, stride);
 }
 
 void
 rf_head_cache_copy(const RfKernels *kernels, const RfHeadCache *from, size_t tokens,
 				   const RfHeadCache *to)
 {
-	const RfFormat *format = &kernels->formats[RF_PRECISION_FP32];
-	size_t d = from->head_size;
-	size_t columns = (tokens + format->panel - 1) / format->panel * format->panel;
+	const RfFormat *format = format_of(kernels, from);
+	size_t panels = (tokens + format->panel - 1) / format->panel;
+	size_t units = (tokens + format->k_unit - 1) / format->k_unit;
+	size_t steps = units * (format->k_unit / format->k_step);
 
-	memcpy(to->block, from->block, columns * d * sizeof(float));
-	memcpy(value_rows(to), value_rows(from), tokens * RF_LANES_UP(d) * sizeof(float));
-}
-
-static void
-score_keys(const RfKernels *kernels, const RfHeadCache *cache, size_t tokens, const float *q,
-		   float *scores)
-{
-	const RfFormat *format = &kernels->formats[RF_PRECISION_FP32];
-
-	for (size_t key = 0; key < tokens; key += format->panel)
-	{
-		RfTile tile = {
-			.rows = 1,
-			.columns = smaller(format->panel, tokens - key),
-			.k = cache->head_size,
-			.a = q,
-			.lda = cache->head_size * sizeof(float),
-			.b = cache->block + key * cache->head_size,
-			.ldb = format->panel,
-			.c = scores + key,
-			.ldc = tokens,
-		};
-
-		format->tile(&tile);
-	}
-}
-
-static void
-mix_values(const RfKernels *kernels, const RfHeadCache *cache, size_t tokens, const float *weights,
-		   float *context)
-{
-	const RfFormat *format = &kernels->formats[RF_PRECISION_FP32];
-	size_t width = RF_LANES_UP(cache->head_size);
-
-	for (size_t column = 0; column < cache->head_size; column += format->panel)
-		for (size_t key = 0; key < tokens; key += format->k_block)
-		{
-			RfTile tile = {
-				.rows = 1,
-				.columns = smaller(format->panel, cache->head_size - column),
-				.k = smaller(format->k_block, tokens - key),
-				.a = weights + key,
-				.lda = tokens * sizeof(float),
-				.b = value_rows(cache) + key * width + column,
-				.ldb = width,
-				.c = context + column,
-				.ldc = cache->head_size,
-				.accumulate = key > 0,
-			};
-
-			format->tile(&tile);
-		}
-}
-
-void
-rf_head_cache_attend(const RfKernels *kernels, const RfHeadCache *cache, size_t tokens, float scale,
-					 float *q, float *scores)
-{
-	float sum;
-
-	score_keys(kernels, cache, tokens, q, scores);
-	sum = kernels->exponentials(scores, tokens, scale);
-	mix_values(kernels, cache, tokens, scores, q);
-	kernels->scale(q, cache->head_size, 1 / sum);
+	memcpy(to->block, from->block,
+		   rf_pack_panels_size(format, panels * format->panel, from->head_size));
+	for (size_t column = 0; column < from->head_size; column += format->panel)
+		memcpy(find_step(format, to, column, 0), find_step(format, from, column, 0),
+			   steps * step_size(format, from, column));
 }

@@ -47,13 +47,20 @@ extern RfCode rf_rotary_reserve(RfEncoder *encoder, size_t positions, RfError *e
 extern const float *rf_rotary_row(const RfEncoder *encoder, size_t position);
 extern void rf_rotary_release(RfEncoder *encoder);
 
+/* D */
+extern size_t rf_head_size(const RfModel *model);
+/* 1 / sqrt(D) */
+extern float rf_attention_scale(const RfConfig *config);
+/* Of keys, values and weights: bf16 unless the model is fp32. */
+extern RfPrecision rf_attention_precision(const RfModel *model);
+
 /* A row of a batch as attention sees it. */
 typedef struct AttentionRow
 {
 	size_t tokens;             /* T */
-	size_t seen;               /* tokens that are attended to */
-	const uint32_t *positions; /* [T] or NULL: past, past + 1, ... */
 	size_t past;               /* tokens before these, in a cache */
+	size_t seen;               /* tokens that are attended to, those before included */
+	const uint32_t *positions; /* [T] or NULL: past, past + 1, ... */
 	const uint32_t *sees;      /* [T] tokens each one sees; NULL: all */
 } AttentionRow;
 
@@ -64,30 +71,29 @@ typedef struct AttentionRow
 extern const uint32_t *rf_attention_mask(const RfModel *model, const int32_t *token_type_ids,
 										 size_t tokens, uint32_t *sees);
 
-/* Turns queries, keys and, when the model says so, values of a row: qkv [T,3H]. */
-extern void rf_rotary_apply(const RfEncoder *encoder, const AttentionRow *row, float *qkv);
-/* 1 / sqrt(D) */
-extern float rf_attention_scale(const RfConfig *config);
+/* Floats for the packed keys and values of a head of a row without cache; false when that
+ * overflows. */
+extern bool rf_self_attention_scratch(const RfModel *model, size_t tokens, size_t *floats);
 
 /*
- * Self-attention of one row: qkv [T,3H], rotated here; the context replaces the query columns.
+ * Self-attention of one row: qkv [T,3H], rotated here; the context replaces the query columns. Keys
+ * and values are added to the cache of the layer, which has room and whose count of tokens stays,
+ * or with NULL are packed in head_scratch. scratch: rf_attention_scratch.
  */
-extern RfCode rf_self_attention_apply(const RfEncoder *encoder, const AttentionRow *row, float *qkv,
-									  float *scratch, RfError *err);
+extern RfCode rf_self_attention_apply(const RfEncoder *encoder, const RfRowCache *cache,
+									  size_t layer, const AttentionRow *row, float *qkv,
+									  float *head_scratch, float *scratch, RfError *err);
 
-/* The same for a row that goes on from a cache, which has room; its count of tokens stays. */
-extern RfCode rf_cached_attention_apply(const RfEncoder *encoder, const RfRowCache *cache,
-										size_t layer, const AttentionRow *row, float *qkv,
-										float *scratch, RfError *err);
 /* A head of a layer in a cache. */
 extern RfHeadCache rf_row_cache_head(const RfModel *model, const RfRowCache *cache, size_t layer,
 									 size_t head);
 
 /* Floats that cross-attention over so many states needs; false when that overflows. */
 extern bool rf_cross_attention_scratch(const RfModel *model, size_t states, size_t *floats);
-/* Cross-attention of one row: q [T,H], rows stride apart, becomes the context. */
+/* Cross-attention of one row: q [T,H], rows stride apart, becomes the context. scratch:
+ * rf_attention_scratch. */
 extern RfCode rf_cross_attention_apply(const RfEncoder *encoder, const RfLayer *layer,
 									   const RfStates *states, size_t tokens, Activations q,
-									   float *scratch, RfError *err);
+									   float *cross, float *scratch, RfError *err);
 
 #endif

@@ -7,8 +7,8 @@
  * updated in place.
  *
  * Memory: x for all tokens; queries, keys and values [chunk,3H]; intermediate [slice,I]; the rows
- * of one GEMM in its format, when that is not fp32; keys, values and scores of one head. Linear in
- * the tokens of a batch and in the longest row.
+ * of one GEMM in its format, when that is not fp32; keys and values of one head; scores of a block
+ * of queries and keys. Linear in the tokens of a batch and in the longest row.
  */
 #include "compute.h"
 
@@ -33,6 +33,7 @@ typedef struct Forward
 	float *intermediate;  /* [slice,I] */
 	size_t longest_past;  /* tokens of a row, those in its cache included */
 	size_t most_states;   /* of a row's encoder */
+	float *head;          /* packed keys and values of one, without caches */
 	float *scratch;       /* of attention */
 	float *cross;         /* of cross-attention */
 	uint32_t *sees;       /* [longest row] */
@@ -227,13 +228,6 @@ reserve_workspace(RfEncoder *encoder, size_t floats, float **start, RfError *err
 	return RF_OK;
 }
 
-static bool
-larger(size_t a, size_t b, size_t *result)
-{
-	*result = a > b ? a : b;
-	return true;
-}
-
 /* Bytes for converted rows of what a layer multiplies: a chunk's hidden states, a slice's inner
  * ones. */
 static size_t
@@ -262,26 +256,28 @@ lay_out_workspace(Forward *forward, RfError *err)
 	size_t embedded =
 		model->embeddings_project.weight == NULL ? 0 : (size_t) config->embedding_size;
 	size_t attention;
+	size_t head;
 	size_t cross;
 	size_t total = 0;
 	size_t converted = (converted_bytes(forward) + sizeof(float) - 1) / sizeof(float);
-	size_t at[8];
+	size_t at[9];
 	float *start = NULL;
 	bool fits;
 
-	fits = rf_attention_scratch(model->kernels, forward->longest_row,
-								hidden / (size_t) config->num_attention_heads, &attention) &&
-		   larger(attention, forward->longest_past, &attention) &&
-		   add_array(&total, forward->tokens, hidden, &at[0]) &&
-		   add_array(&total, chunk, embedded, &at[1]) &&
-		   add_array(&total, chunk, 3 * hidden, &at[2]) &&
-		   add_array(&total, smaller(chunk, SLICE_TOKENS), (size_t) config->intermediate_size,
-					 &at[3]) &&
-		   add_array(&total, 1, attention, &at[4]) &&
-		   rf_cross_attention_scratch(model, forward->most_states, &cross) &&
-		   add_array(&total, 1, cross, &at[5]) &&
-		   add_array(&total, 1, forward->longest_row, &at[6]) &&
-		   add_array(&total, 1, converted, &at[7]);
+	fits =
+		rf_attention_scratch(model->kernels, rf_attention_precision(model), rf_head_size(model),
+							 &attention) &&
+		rf_self_attention_scratch(model, forward->batch->caches == NULL ? forward->longest_row : 0,
+								  &head) &&
+		add_array(&total, forward->tokens, hidden, &at[0]) &&
+		add_array(&total, chunk, embedded, &at[1]) &&
+		add_array(&total, chunk, 3 * hidden, &at[2]) &&
+		add_array(&total, smaller(chunk, SLICE_TOKENS), (size_t) config->intermediate_size,
+				  &at[3]) &&
+		add_array(&total, 1, attention, &at[4]) &&
+		rf_cross_attention_scratch(model, forward->most_states, &cross) &&
+		add_array(&total, 1, cross, &at[5]) && add_array(&total, 1, forward->longest_row, &at[6]) &&
+		add_array(&total, 1, converted, &at[7]) && add_array(&total, 1, head, &at[8]);
 	RF_FAIL_IF(!fits, err, RF_LIMIT, "the batch does not fit into memory");
 	RF_TRY(reserve_workspace(forward->encoder, total, &start, err));
 	forward->x = start + at[0];
@@ -291,6 +287,7 @@ lay_out_workspace(Forward *forward, RfError *err)
 	forward->scratch = start + at[4];
 	forward->cross = start + at[5];
 	forward->sees = (uint32_t *) (start + at[6]);
+	forward->head = start + at[8];
 	forward->encoder->converted = start + at[7];
 	forward->encoder->converted_size = converted * sizeof(float);
 	return rf_rotary_reserve(
@@ -298,25 +295,39 @@ lay_out_workspace(Forward *forward, RfError *err)
 		err);
 }
 
+/* Tokens that follow what is in a cache see that and, of themselves, those up to their own. */
+static const uint32_t *
+mask_row(const Forward *forward, size_t row, size_t past)
+{
+	const RfBatch *batch = forward->batch;
+	size_t tokens = row_tokens(batch, row);
+
+	if (past == 0)
+		return rf_attention_mask(forward->encoder->model,
+								 batch->token_type_ids + batch->row_start[row], tokens,
+								 forward->sees);
+	for (size_t i = 0; i < tokens; i++)
+		forward->sees[i] = (uint32_t) (past + i + 1);
+	return forward->sees;
+}
+
 static RfCode
 attend_row(const Forward *forward, const RfLayer *layer, size_t row, float *qkv, RfError *err)
 {
 	const RfEncoder *encoder = forward->encoder;
 	const RfBatch *batch = forward->batch;
-	size_t first = batch->row_start[row];
+	const RfRowCache *cache = batch->caches == NULL ? NULL : &batch->caches[row];
+	size_t past = cache == NULL ? 0 : cache->tokens;
 	AttentionRow attended = {
 		.tokens = row_tokens(batch, row),
-		.seen = row_seen(batch, row),
-		.positions = batch->positions == NULL ? NULL : batch->positions + first,
-		.sees = rf_attention_mask(encoder->model, batch->token_type_ids + first,
-								  row_tokens(batch, row), forward->sees),
+		.past = past,
+		.seen = past + row_seen(batch, row),
+		.positions = batch->positions == NULL ? NULL : batch->positions + batch->row_start[row],
+		.sees = mask_row(forward, row, past),
 	};
 
-	if (batch->caches == NULL)
-		return rf_self_attention_apply(encoder, &attended, qkv, forward->scratch, err);
-	return rf_cached_attention_apply(encoder, &batch->caches[row],
-									 (size_t) (layer - encoder->model->layers), &attended, qkv,
-									 forward->scratch, err);
+	return rf_self_attention_apply(encoder, cache, (size_t) (layer - encoder->model->layers),
+								   &attended, qkv, forward->head, forward->scratch, err);
 }
 
 /* x = norm(x + cross-attention(x)) for the rows [first, end) */
@@ -337,7 +348,7 @@ attend_states(const Forward *forward, const RfLayer *layer, size_t first, size_t
 
 		RF_TRY(rf_cross_attention_apply(encoder, layer, &forward->batch->states[row],
 										row_tokens(forward->batch, row), part, forward->cross,
-										err));
+										forward->scratch, err));
 	}
 	RF_TRY(rf_linear_apply(encoder, &layer->cross_output, tokens, q, x, true, RF_ACT_LINEAR, err));
 	rf_norm_apply(encoder, &layer->cross_norm, tokens, hidden, x);

@@ -9,21 +9,17 @@
 
 #include <string.h>
 
-static size_t
-head_size(const RfModel *model)
-{
-	return (size_t) (model->config->hidden_size / model->config->num_attention_heads);
-}
-
 /* Capacity for so many tokens, floats of a head and bytes of all. */
 static bool
 measure_cache(const RfModel *model, size_t tokens, size_t *capacity, size_t *floats, size_t *bytes)
 {
 	size_t heads = (size_t) model->config->num_attention_heads;
 	size_t layers = (size_t) model->config->num_hidden_layers;
+	RfPrecision precision = rf_attention_precision(model);
 
-	return rf_head_cache_capacity(model->kernels, tokens, capacity) &&
-		   rf_head_cache_floats(*capacity, head_size(model), floats) &&
+	return rf_head_cache_capacity(model->kernels, precision, tokens, true, capacity) &&
+		   rf_head_cache_floats(model->kernels, precision, *capacity, rf_head_size(model),
+								floats) &&
 		   rf_size_mul(*floats, heads * layers, bytes) &&
 		   rf_size_mul(*bytes, sizeof(float), bytes) && rf_size_add(*bytes, RF_ALIGNMENT, bytes);
 }
@@ -41,14 +37,16 @@ RfHeadCache
 rf_row_cache_head(const RfModel *model, const RfRowCache *cache, size_t layer, size_t head)
 {
 	size_t index = layer * (size_t) model->config->num_attention_heads + head;
+	RfHeadCache kept = {
+		.capacity = cache->capacity,
+		.head_size = rf_head_size(model),
+		.precision = rf_attention_precision(model),
+	};
 	size_t floats;
 
-	rf_head_cache_floats(cache->capacity, head_size(model), &floats);
-	return (RfHeadCache){
-		.block = (float *) RF_ALIGN((uintptr_t) cache->block) + index * floats,
-		.capacity = cache->capacity,
-		.head_size = head_size(model),
-	};
+	rf_head_cache_floats(model->kernels, kept.precision, kept.capacity, kept.head_size, &floats);
+	kept.block = (float *) RF_ALIGN((uintptr_t) cache->block) + index * floats;
+	return kept;
 }
 
 static void

@@ -1,6 +1,10 @@
 /*
  * self_attention.c - rotation and attention of one row, head by head.
  *
+ * Keys and values are packed into scratch or, when the row grows, into its cache, behind those that
+ * are there: a prompt and the tokens that follow one by one are computed alike and give the same
+ * bits.
+ *
  * Decoders are masked causally, except those with a pooler: these come from the RoFormer-Sim
  * family, where a prompt (token type 0) sees all of itself and what is generated (type 1) sees what
  * came before: token i sees j when the sum of types up to j is no greater than that up to i (the
@@ -56,54 +60,106 @@ rf_attention_scale(const RfConfig *config)
 	return (float) (1 / sqrt((double) (config->hidden_size / config->num_attention_heads)));
 }
 
-void
-rf_rotary_apply(const RfEncoder *encoder, const AttentionRow *row, float *qkv)
+size_t
+rf_head_size(const RfModel *model)
 {
-	const RfKernels *kernels = encoder->model->kernels;
-	size_t heads = (size_t) encoder->model->config->num_attention_heads;
-	size_t hidden = (size_t) encoder->model->config->hidden_size;
-	/* Values turn as well when the model says so; query, key and value stand side by side. */
-	size_t turned = (encoder->model->config->rotary_value ? 3 : 2) * heads;
+	return (size_t) (model->config->hidden_size / model->config->num_attention_heads);
+}
 
-	for (size_t t = 0; t < row->tokens; t++)
-		kernels->rotate(
-			qkv + t * 3 * hidden, turned, hidden / heads,
+RfPrecision
+rf_attention_precision(const RfModel *model)
+{
+	return model->precision == RF_PRECISION_FP32 ? RF_PRECISION_FP32 : RF_PRECISION_BF16;
+}
+
+bool
+rf_self_attention_scratch(const RfModel *model, size_t tokens, size_t *floats)
+{
+	RfPrecision precision = rf_attention_precision(model);
+	size_t capacity;
+
+	return rf_head_cache_capacity(model->kernels, precision, tokens, false, &capacity) &&
+		   rf_head_cache_floats(model->kernels, precision, capacity, rf_head_size(model), floats);
+}
+
+/* Numbers of one head in count tokens of the row, from the token on. */
+static void
+rotate_head(const RfEncoder *encoder, const AttentionRow *row, size_t token, size_t count,
+			float *values)
+{
+	const RfModel *model = encoder->model;
+	size_t stride = 3 * (size_t) model->config->hidden_size;
+
+	for (size_t t = token; t < token + count; t++, values += stride)
+		model->kernels->rotate(
+			values, 1, rf_head_size(model),
 			rf_rotary_row(encoder, row->positions == NULL ? row->past + t : row->positions[t]));
 }
 
-RfCode
-rf_self_attention_apply(const RfEncoder *encoder, const AttentionRow *row, float *qkv,
-						float *scratch, RfError *err)
+/* Values turn as well when the model says so. */
+static void
+put_head(const RfEncoder *encoder, const AttentionRow *row, const RfHeadCache *head, float *k)
 {
 	const RfConfig *config = encoder->model->config;
-	const RfKernels *kernels = encoder->model->kernels;
-	size_t heads = (size_t) config->num_attention_heads;
 	size_t hidden = (size_t) config->hidden_size;
-	size_t head_size = hidden / heads;
+	size_t count = row->seen - row->past;
 
-	rf_rotary_apply(encoder, row, qkv);
-	for (size_t head = 0; head < heads; head++)
+	rotate_head(encoder, row, 0, count, k);
+	if (config->rotary_value)
+		rotate_head(encoder, row, 0, count, k + hidden);
+	rf_head_cache_put(encoder->model->kernels, head, row->past, count, k, k + hidden, 3 * hidden);
+}
+
+static RfCode
+attend_head(const RfEncoder *encoder, const AttentionRow *row, const RfHeadCache *head, float *q,
+			float *scratch, RfError *err)
+{
+	const RfModel *model = encoder->model;
+	RfAttention attention = {
+		.head = head,
+		.keys = row->seen,
+		.tokens = row->tokens,
+		.q = q,
+		.stride = 3 * (size_t) model->config->hidden_size,
+		.scale = rf_attention_scale(model->config),
+		.sees = row->sees,
+		.scratch = scratch,
+	};
+
+	for (size_t first = 0; first < row->tokens; first += RF_ATTENTION_QUERIES)
 	{
-		float *q = qkv + head * head_size;
-		RfAttention attention = {
-			.tokens = row->tokens,
-			.keys = row->seen,
-			.head_size = head_size,
-			.q = q,
-			.k = q + hidden,
-			.v = q + 2 * hidden,
-			.stride = 3 * hidden,
-			.scale = rf_attention_scale(config),
-			.sees = row->sees,
-			.scratch = scratch,
-		};
+		size_t rest = row->tokens - first;
 
-		rf_attention_begin(kernels, &attention);
-		for (size_t first = 0; first < row->tokens; first += RF_ATTENTION_QUERIES)
-		{
-			RF_TRY(rf_compute_poll(encoder, err));
-			rf_attention_queries(kernels, &attention, first);
-		}
+		RF_TRY(rf_compute_poll(encoder, err));
+		rotate_head(encoder, row, first, rest < RF_ATTENTION_QUERIES ? rest : RF_ATTENTION_QUERIES,
+					q + first * attention.stride);
+		rf_attention_queries(model->kernels, &attention, first);
+	}
+	return RF_OK;
+}
+
+RfCode
+rf_self_attention_apply(const RfEncoder *encoder, const RfRowCache *cache, size_t layer,
+						const AttentionRow *row, float *qkv, float *head_scratch, float *scratch,
+						RfError *err)
+{
+	const RfModel *model = encoder->model;
+	size_t hidden = (size_t) model->config->hidden_size;
+	RfHeadCache head = {
+		.block = head_scratch,
+		.head_size = rf_head_size(model),
+		.precision = rf_attention_precision(model),
+	};
+
+	rf_head_cache_capacity(model->kernels, head.precision, row->seen, false, &head.capacity);
+	for (size_t i = 0; i < (size_t) model->config->num_attention_heads; i++)
+	{
+		float *q = qkv + i * head.head_size;
+
+		if (cache != NULL)
+			head = rf_row_cache_head(model, cache, layer, i);
+		put_head(encoder, row, &head, q + hidden);
+		RF_TRY(attend_head(encoder, row, &head, q, scratch, err));
 	}
 	return RF_OK;
 }

@@ -79,6 +79,13 @@ check_format(const RfFormat *format)
 	assert_true(format->row_group > 0);
 	assert_int_equal(format->k_block % format->k_step, 0);
 	assert_true(format->k_block <= RF_MAX_K_BLOCK);
+	assert_int_equal(format->k_block % format->k_unit, 0);
+	assert_int_equal(format->k_unit % format->k_step, 0);
+	if (format->head > 0)
+		return;
+	assert_non_null(format->encode_lanes);
+	assert_non_null(format->encode_step);
+	assert_non_null(format->weigh);
 }
 
 /* All sets have all precisions but blas, which has fp32; the others are refused by name. */
@@ -112,7 +119,6 @@ check_rows(const RfKernels *kernels)
 	assert_non_null(kernels->layer_norm);
 	assert_non_null(kernels->rms_norm);
 	assert_non_null(kernels->rotate);
-	assert_non_null(kernels->exponentials);
 	assert_non_null(kernels->scale);
 	for (size_t i = 0; i < RF_PRECISIONS; i++)
 		check_format(&kernels->formats[i]);

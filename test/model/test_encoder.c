@@ -565,6 +565,50 @@ test_memory_bound(void **state)
 	tear_down(&fixture);
 }
 
+static size_t
+larger(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Bytes of one row's workspace: nothing in it is T * T. */
+static size_t
+expect_workspace(size_t t, size_t h, size_t i, size_t d, RfPrecision precision)
+{
+	static const size_t converted[][2] = {{0, 0}, {4, 0}, {1, 8}}; /* bytes of a term, of a head */
+	const size_t *row = converted[precision];
+	size_t number = precision == RF_PRECISION_FP32 ? 4 : 2;
+
+	return 4 * (t * h + t * 3 * h + 128 * i + 48 * (272 + 2 * d) + t) + 2 * t * d * number +
+		   larger(256 * (row[0] * h + row[1]), 128 * (row[0] * i + row[1])) + 64;
+}
+
+/* The first poll comes when all is laid out. */
+static void
+test_workspace_of_long_rows(void **state)
+{
+	RfConfig config = random_model_config(RF_TASK_ENCODER, 128, 2, 1, 256);
+
+	(void) state;
+	for (RfPrecision precision = 0; precision < RF_PRECISIONS; precision++)
+		for (uint32_t tokens = 512; tokens <= 8192; tokens *= 2)
+		{
+			long none = 0;
+			const float *hidden;
+			Fixture fixture;
+			Rows rows;
+
+			set_up_in(&fixture, &config, "ref", precision, (RfAbort){count_down, &none});
+			make_rows(&rows, &fixture.arena, &config, &tokens, 1);
+			assert_int_equal(
+				rf_encoder_forward(&fixture.encoder, &rows.batch, &hidden, &fixture.err),
+				RF_CANCELED);
+			assert_int_equal(rf_encoder_held(&fixture.encoder),
+							 expect_workspace(tokens, 128, 256, 64, precision));
+			tear_down(&fixture);
+		}
+}
+
 int
 main(void)
 {
@@ -582,6 +626,7 @@ main(void)
 		cmocka_unit_test(test_abort_anywhere),
 		cmocka_unit_test(test_bad_batches),
 		cmocka_unit_test(test_memory_bound),
+		cmocka_unit_test(test_workspace_of_long_rows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /*
  * test_growing_rows.c - rows that grow token by token against the same rows as a whole, for every
- * kernel set: hidden states must be equal to the last bit.
+ * kernel set and precision: hidden states must be equal to the last bit.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +21,8 @@ typedef struct Fixture
 } Fixture;
 
 static void
-set_up(Fixture *fixture, const RfConfig *config, const char *kernels, RfAbort abort_fn)
+set_up_in(Fixture *fixture, const RfConfig *config, const char *kernels, RfPrecision precision,
+		  RfAbort abort_fn)
 {
 	RandomModel *random;
 	size_t size = 0;
@@ -30,11 +31,18 @@ set_up(Fixture *fixture, const RfConfig *config, const char *kernels, RfAbort ab
 	memset(fixture, 0, sizeof(*fixture));
 	rf_arena_init(&fixture->arena, rf_memory_malloc);
 	random = random_model_new(config, 11, &fixture->arena);
-	image = random_model_image(random, kernels, &fixture->arena, &size, &fixture->err);
+	image =
+		random_model_image_in(random, kernels, precision, &fixture->arena, &size, &fixture->err);
 	if (image == NULL ||
 		rf_model_open(image, size, &fixture->arena, &fixture->model, &fixture->err) != RF_OK)
 		fail_msg("%s", fixture->err.message);
 	rf_encoder_init(&fixture->encoder, &fixture->model, rf_memory_malloc, abort_fn);
+}
+
+static void
+set_up(Fixture *fixture, const RfConfig *config, const char *kernels, RfAbort abort_fn)
+{
+	set_up_in(fixture, config, kernels, RF_PRECISION_FP32, abort_fn);
 }
 
 static void
@@ -145,23 +153,31 @@ check_rows(Fixture *fixture, const size_t (*lengths)[2], size_t count, size_t st
 	}
 }
 
+static void
+check_lengths(const RfConfig *config, const size_t (*lengths)[2], size_t count, size_t step)
+{
+	RfKernelsStatus status;
+
+	for (size_t set = 0; rf_kernels_status(set, &status); set++)
+		for (RfPrecision precision = 0; precision < RF_PRECISIONS; precision++)
+		{
+			Fixture fixture;
+
+			if (!status.precision[precision])
+				continue;
+			set_up_in(&fixture, config, status.name, precision, (RfAbort){NULL, NULL});
+			check_rows(&fixture, lengths, count, step);
+			tear_down(&fixture);
+		}
+}
+
 /* The first row that comes in is the first to end. */
 static void
 check_config(const RfConfig *config, size_t step)
 {
 	static const size_t lengths[][2] = {{3, 20}, {30, 90}, {1, 140}};
-	RfKernelsStatus status;
 
-	for (size_t set = 0; rf_kernels_status(set, &status); set++)
-	{
-		Fixture fixture;
-
-		if (!status.available)
-			continue;
-		set_up(&fixture, config, status.name, (RfAbort){NULL, NULL});
-		check_rows(&fixture, lengths, 3, step);
-		tear_down(&fixture);
-	}
+	check_lengths(config, lengths, 3, step);
 }
 
 static RfConfig
@@ -233,19 +249,9 @@ test_long_row(void **state)
 {
 	static const size_t lengths[][2] = {{10, 500}, {600, 1100}};
 	RfConfig config = decoder_config(32, 2);
-	RfKernelsStatus status;
 
 	(void) state;
-	for (size_t set = 0; rf_kernels_status(set, &status); set++)
-	{
-		Fixture fixture;
-
-		if (!status.available)
-			continue;
-		set_up(&fixture, &config, status.name, (RfAbort){NULL, NULL});
-		check_rows(&fixture, lengths, 2, 1);
-		tear_down(&fixture);
-	}
+	check_lengths(&config, lengths, 2, 1);
 }
 
 static bool

@@ -442,11 +442,13 @@ rf_fill_formats_amx(RfFormat *formats)
 
 	fill_panels(bf16);
 	bf16->k_step = 2;
+	bf16->k_unit = TILE_BYTES / sizeof(uint16_t);
 	bf16->row_term = sizeof(uint16_t);
 	bf16->gemm = multiply_bf16;
 
 	fill_panels(int8);
 	int8->k_step = 4;
+	int8->k_unit = TILE_BYTES;
 	int8->row_term = sizeof(uint8_t);
 	/* Of one line, so that the terms begin where a line does. */
 	int8->row_head = LINE;

@@ -8,6 +8,7 @@
 #include "vector_avx2.h"
 
 #include "../vector/activations_vector.h"
+#include "../vector/attention_vector.h"
 #include "../vector/convert_vector.h"
 #include "../vector/rows_vector.h"
 
@@ -24,12 +25,13 @@ rf_fill_formats_avx2(RfFormat *formats)
 		formats[i].panel = formats[i].column_block = RF_TILE_COLUMNS_AVX2;
 		formats[i].row_block = RF_ROW_BLOCK_AVX2;
 	}
+	fill_attention(formats);
 	formats[RF_PRECISION_FP32].tile = rf_tile_fp32_avx2;
 	bf16->tile = rf_tile_bf16_avx2;
 	bf16->convert = convert_bf16_wide;
 	int8->tile = rf_tile_int8_avx2;
 	int8->convert = convert_int8_wide;
-	int8->k_step = 2;
+	int8->k_step = int8->k_unit = 2;
 	int8->row_term = sizeof(int16_t);
 }
 
@@ -41,7 +43,7 @@ rf_fill_vnni_avx2(RfFormat *formats)
 
 	int8->tile = rf_tile_int8_vnni_avx2;
 	int8->convert = convert_int8;
-	int8->k_step = 4;
+	int8->k_step = int8->k_unit = 4;
 	int8->row_term = sizeof(uint8_t);
 }
 

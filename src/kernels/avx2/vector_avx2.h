@@ -194,6 +194,52 @@ vec_largest(Vec x)
 	return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
 
+VEC_INLINE float
+vec_first_lane(Vec x)
+{
+	return _mm256_cvtss_f32(x);
+}
+
+/* a and b as pairs of bf16, those of a in the lower halves. */
+VEC_INLINE Vec
+vec_pair_bf16(Vec a, Vec b)
+{
+	__m256i lower = _mm256_srli_epi32(_mm256_castps_si256(vec_round_bf16(a)), 16);
+
+	return _mm256_castsi256_ps(_mm256_or_si256(lower, _mm256_castps_si256(vec_round_bf16(b))));
+}
+
+/* The vectors as rows of a square become its columns. */
+VEC_INLINE void
+vec_transpose(Vec *v)
+{
+	__m256d pairs[8]; /* rows 4i + 0 .. 3: two columns of each four, in both halves */
+	Vec fours[8];
+
+#pragma GCC unroll 2
+	for (size_t i = 0; i < 8; i += 4)
+	{
+		pairs[i] = _mm256_castps_pd(_mm256_unpacklo_ps(v[i], v[i + 1]));
+		pairs[i + 1] = _mm256_castps_pd(_mm256_unpackhi_ps(v[i], v[i + 1]));
+		pairs[i + 2] = _mm256_castps_pd(_mm256_unpacklo_ps(v[i + 2], v[i + 3]));
+		pairs[i + 3] = _mm256_castps_pd(_mm256_unpackhi_ps(v[i + 2], v[i + 3]));
+	}
+#pragma GCC unroll 2
+	for (size_t i = 0; i < 8; i += 4)
+	{
+		fours[i] = _mm256_castpd_ps(_mm256_unpacklo_pd(pairs[i], pairs[i + 2]));
+		fours[i + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(pairs[i], pairs[i + 2]));
+		fours[i + 2] = _mm256_castpd_ps(_mm256_unpacklo_pd(pairs[i + 1], pairs[i + 3]));
+		fours[i + 3] = _mm256_castpd_ps(_mm256_unpackhi_pd(pairs[i + 1], pairs[i + 3]));
+	}
+#pragma GCC unroll 4
+	for (size_t i = 0; i < 4; i++)
+	{
+		v[i] = _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x20);
+		v[i + 4] = _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x31);
+	}
+}
+
 /* Neighbours change places: x1, x0, x3, x2, ... */
 VEC_INLINE Vec
 vec_swap_pairs(Vec x)

@@ -8,6 +8,7 @@
 #include "vector_avx512.h"
 
 #include "../vector/activations_vector.h"
+#include "../vector/attention_vector.h"
 #include "../vector/convert_vector.h"
 #include "../vector/rows_vector.h"
 
@@ -35,6 +36,39 @@ convert_bf16(const RfFormat *format, const float *values, size_t k, void *row)
 		to[i] = 0;
 }
 
+/* row_term 2. Weights are written no further than scores have been read. */
+VEC_TARGET static float
+weigh_bf16(const RfFormat *format, float *x, size_t n, size_t depth, float scale, float *largest)
+{
+	uint16_t *to = (uint16_t *) x;
+	Vec top = find_largest(x, n, *largest);
+	Vec times = vec_set(scale);
+	Vec sum = vec_set(0);
+	size_t i = 0;
+
+	(void) format;
+	for (; i + VEC_LANES <= n; i += VEC_LANES)
+	{
+		Vec value = vec_round_bf16(weigh_score(vec_load(x + i), top, times));
+
+		vec_store_upper(to + i, value);
+		sum = vec_add(sum, value);
+	}
+	if (i < n)
+	{
+		Vec scores = vec_load_part(x + i, n - i, top);
+		Vec value = vec_round_bf16(weigh_score(scores, top, times));
+
+		value = _mm512_maskz_mov_ps(vec_first(n - i), value);
+		vec_store_upper(to + i, value);
+		sum = vec_add(sum, value);
+	}
+	for (i = n; i < depth; i++)
+		to[i] = 0;
+	*largest = vec_first_lane(top);
+	return vec_sum(sum);
+}
+
 /* Tiles without instructions for dot products: rows of fp32 and 16-bit numbers. */
 void
 rf_fill_formats_avx512(RfFormat *formats)
@@ -48,12 +82,13 @@ rf_fill_formats_avx512(RfFormat *formats)
 		formats[i].panel = formats[i].column_block = RF_TILE_COLUMNS_AVX512;
 		formats[i].row_block = RF_ROW_BLOCK_AVX512;
 	}
+	fill_attention(formats);
 	formats[RF_PRECISION_FP32].tile = rf_tile_fp32_avx512;
 	bf16->tile = rf_tile_bf16_avx512;
 	bf16->convert = convert_bf16_wide;
 	int8->tile = rf_tile_int8_avx512;
 	int8->convert = convert_int8_wide;
-	int8->k_step = 2;
+	int8->k_step = int8->k_unit = 2;
 	int8->row_term = sizeof(int16_t);
 }
 
@@ -65,7 +100,7 @@ rf_fill_vnni_avx512(RfFormat *formats)
 
 	int8->tile = rf_tile_int8_vnni_avx512;
 	int8->convert = convert_int8;
-	int8->k_step = 4;
+	int8->k_step = int8->k_unit = 4;
 	int8->row_term = sizeof(uint8_t);
 }
 
@@ -77,6 +112,7 @@ rf_fill_bf16_avx512(RfFormat *formats)
 
 	bf16->tile = rf_tile_bf16_dot_avx512;
 	bf16->convert = convert_bf16;
+	bf16->weigh = weigh_bf16;
 	bf16->row_term = sizeof(uint16_t);
 }
 

@@ -168,6 +168,59 @@ vec_largest(Vec x)
 	return _mm512_reduce_max_ps(x);
 }
 
+VEC_INLINE float
+vec_first_lane(Vec x)
+{
+	return _mm512_cvtss_f32(x);
+}
+
+/* a and b as pairs of bf16, those of a in the lower halves. */
+VEC_INLINE Vec
+vec_pair_bf16(Vec a, Vec b)
+{
+	__m512i lower = _mm512_srli_epi32(_mm512_castps_si512(vec_round_bf16(a)), 16);
+
+	return _mm512_castsi512_ps(_mm512_or_si512(lower, _mm512_castps_si512(vec_round_bf16(b))));
+}
+
+/* The vectors as rows of a square become its columns. */
+VEC_INLINE void
+vec_transpose(Vec *v)
+{
+	__m512d pairs[16]; /* rows 4i + 0 .. 3: two columns of each four, in every 128 bits */
+	Vec fours[16];
+
+#pragma GCC unroll 4
+	for (size_t i = 0; i < 16; i += 4)
+	{
+		pairs[i] = _mm512_castps_pd(_mm512_unpacklo_ps(v[i], v[i + 1]));
+		pairs[i + 1] = _mm512_castps_pd(_mm512_unpackhi_ps(v[i], v[i + 1]));
+		pairs[i + 2] = _mm512_castps_pd(_mm512_unpacklo_ps(v[i + 2], v[i + 3]));
+		pairs[i + 3] = _mm512_castps_pd(_mm512_unpackhi_ps(v[i + 2], v[i + 3]));
+	}
+#pragma GCC unroll 4
+	for (size_t i = 0; i < 16; i += 4)
+	{
+		fours[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(pairs[i], pairs[i + 2]));
+		fours[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(pairs[i], pairs[i + 2]));
+		fours[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(pairs[i + 1], pairs[i + 3]));
+		fours[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(pairs[i + 1], pairs[i + 3]));
+	}
+#pragma GCC unroll 4
+	for (size_t i = 0; i < 4; i++)
+	{
+		Vec upper_even = _mm512_shuffle_f32x4(fours[i], fours[i + 4], 0x88);
+		Vec upper_odd = _mm512_shuffle_f32x4(fours[i], fours[i + 4], 0xDD);
+		Vec lower_even = _mm512_shuffle_f32x4(fours[i + 8], fours[i + 12], 0x88);
+		Vec lower_odd = _mm512_shuffle_f32x4(fours[i + 8], fours[i + 12], 0xDD);
+
+		v[i] = _mm512_shuffle_f32x4(upper_even, lower_even, 0x88);
+		v[i + 4] = _mm512_shuffle_f32x4(upper_odd, lower_odd, 0x88);
+		v[i + 8] = _mm512_shuffle_f32x4(upper_even, lower_even, 0xDD);
+		v[i + 12] = _mm512_shuffle_f32x4(upper_odd, lower_odd, 0xDD);
+	}
+}
+
 /* Neighbours change places: x1, x0, x3, x2, ... */
 VEC_INLINE Vec
 vec_swap_pairs(Vec x)

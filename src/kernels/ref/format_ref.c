@@ -163,6 +163,7 @@ fill_panels(RfFormat *format)
 	format->row_block = 256;
 	format->k_block = RF_MAX_K_BLOCK;
 	format->row_group = 1;
+	format->k_unit = 1;
 	format->column_block = format->panel;
 	format->gemm = rf_gemm_panels;
 	format->weight_size = rf_pack_panels_size;
@@ -183,17 +184,23 @@ rf_fill_formats_ref(RfFormat *formats)
 	fp32->term = fp32->row_term = sizeof(float);
 	fp32->encode = encode_fp32;
 	fp32->decode = decode_fp32;
+	fp32->encode_lanes = rf_encode_lanes_ref;
+	fp32->encode_step = rf_encode_step_fp32_ref;
+	fp32->weigh = rf_weigh_fp32_ref;
 	fp32->tile = rf_tile_fp32_ref;
 
-	bf16->k_step = 2;
+	bf16->k_step = bf16->k_unit = 2;
 	bf16->term = sizeof(uint16_t);
 	bf16->row_term = sizeof(float);
 	bf16->encode = encode_bf16;
 	bf16->decode = decode_bf16;
 	bf16->convert = rf_convert_bf16_ref;
+	bf16->encode_lanes = rf_encode_lanes_ref;
+	bf16->encode_step = rf_encode_step_bf16_ref;
+	bf16->weigh = rf_weigh_bf16_ref;
 	bf16->tile = rf_tile_bf16_ref;
 
-	int8->k_step = 4;
+	int8->k_step = int8->k_unit = 4;
 	int8->head = RF_COLUMN_HEAD;
 	int8->term = sizeof(int8_t);
 	int8->row_head = sizeof(RfRowHead);

@@ -1,5 +1,5 @@
 /*
- * rows_ref.c - norms, rotation and softmax of single rows in portable C.
+ * rows_ref.c - norms and rotation of single rows in portable C.
  *
  * Sums run in double: these are the functions the other sets are measured against.
  */
@@ -50,22 +50,6 @@ rf_rotate_fp32_ref(float *x, size_t heads, size_t head_size, const float *table)
 			x[i] = even;
 			x[i + 1] = odd;
 		}
-}
-
-float
-rf_exponentials_fp32_ref(float *x, size_t n, float scale)
-{
-	float largest = x[0];
-	double sum = 0;
-
-	for (size_t i = 1; i < n; i++)
-		largest = x[i] > largest ? x[i] : largest;
-	for (size_t i = 0; i < n; i++)
-	{
-		x[i] = expf((x[i] - largest) * scale);
-		sum += x[i];
-	}
-	return (float) sum;
 }
 
 void

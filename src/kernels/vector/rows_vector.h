@@ -1,5 +1,5 @@
 /*
- * rows_vector.h - norms, rotation and softmax for any vector; included after a vector_<isa>.h.
+ * rows_vector.h - norms and rotation for any vector; included after a vector_<isa>.h.
  *
  * Statistics take two passes (mean, then squares of differences from it). The order of a sum is
  * fixed by the row's length alone.
@@ -8,8 +8,6 @@
 #define RF_ROWS_VECTOR_H
 
 #include <math.h>
-
-#include "exponential_vector.h"
 
 VEC_TARGET static float
 sum_values(const float *x, size_t n)
@@ -117,51 +115,12 @@ rotate(float *x, size_t heads, size_t head_size, const float *table)
 	}
 }
 
-VEC_TARGET static float
-find_largest(const float *x, size_t n)
-{
-	Vec largest = vec_set(-INFINITY);
-	size_t i = 0;
-
-	for (; i + VEC_LANES <= n; i += VEC_LANES)
-		largest = vec_max(largest, vec_load(x + i));
-	if (i < n)
-		largest = vec_max(largest, vec_load_part(x + i, n - i, largest));
-	return vec_largest(largest);
-}
-
-VEC_TARGET static float
-exponentials(float *x, size_t n, float factor)
-{
-	Vec largest = vec_set(find_largest(x, n));
-	Vec times = vec_set(factor);
-	Vec sum = vec_set(0);
-	Vec value;
-	size_t i = 0;
-
-	for (; i + VEC_LANES <= n; i += VEC_LANES)
-	{
-		value = vec_exp(vec_mul(vec_sub(vec_load(x + i), largest), times));
-		vec_store(x + i, value);
-		sum = vec_add(sum, value);
-	}
-	if (i < n)
-	{
-		value = vec_load_part(x + i, n - i, vec_set(-INFINITY));
-		value = vec_exp(vec_mul(vec_sub(value, largest), times));
-		vec_store_part(x + i, n - i, value);
-		sum = vec_add(sum, value);
-	}
-	return vec_sum(sum);
-}
-
 static void
 fill_rows(RfKernels *kernels)
 {
 	kernels->layer_norm = layer_norm;
 	kernels->rms_norm = rms_norm;
 	kernels->rotate = rotate;
-	kernels->exponentials = exponentials;
 	kernels->scale = scale;
 }
 
