@@ -2,16 +2,16 @@
  * bench_forward.c - how fast the encoder is, for the shapes of the published models.
  *
  *   bench_forward write DIRECTORY            weights, ids and hidden states for comparison
- *   bench_forward time [--precision P] SET...
+ *   bench_forward time [--precision P] [--rows T,T,...] SET...
  *                                            one line per kernel set, shape and workload:
- *                                            "time SET SHAPE WORKLOAD TOKENS SECONDS GFLOP P"
+ *                                            "time SET SHAPE WORKLOAD TOKENS SECONDS GFLOP P BYTES"
  *
  * SHAPE base is 12 layers of 768 with 12 heads and 3072 inside, small is 6 layers of 384 with 6
- * heads and 1536 inside. Workloads are single rows of some length, and a batch of 64 rows whose
- * lengths are spread like those of short texts. Weights are random; the time doesn't depend on
- * them. SECONDS is processor time, so that other work on the machine disturbs little, and the
- * shortest of the repetitions. GFLOP counts the multiplications and additions of all matrix
- * products.
+ * heads and 1536 inside. Workloads are single rows of some length (--rows: of these, up to 16384
+ * tokens), and a batch of 64 rows whose lengths are spread like those of short texts. Weights are
+ * random; the time doesn't depend on them. SECONDS is processor time, so that other work on the
+ * machine disturbs little, and the shortest of the repetitions. GFLOP counts the multiplications
+ * and additions of all matrix products. BYTES is the workspace.
  */
 #include "workload.h"
 
@@ -19,7 +19,10 @@
 #define ENOUGH_SECONDS 0.5
 #define ENOUGH_RUNS 3
 
-static const uint32_t lengths[] = {16, 32, 64, 128, 256, 512, 1024, LONGEST};
+#define MOST_TOKENS (BATCH_ROWS * BATCH_LONGEST)
+
+static uint32_t lengths[16] = {16, 32, 64, 128, 256, 512, 1024, LONGEST};
+static size_t length_count = 8;
 
 static void
 time_workload(RfEncoder *encoder, const Shape *shape, const char *set, const Workload *workload)
@@ -39,9 +42,9 @@ time_workload(RfEncoder *encoder, const Shape *shape, const char *set, const Wor
 		took = now() - before;
 		best = took < best ? took : best;
 	}
-	printf("time %s %s %s %u %.6f %.3f %s\n", set, shape->name, workload->name,
+	printf("time %s %s %s %u %.6f %.3f %s %zu\n", set, shape->name, workload->name,
 		   workload->row_start[workload->batch.rows], best, count_gflop(shape, workload),
-		   rf_precision_name(encoder->model->precision));
+		   rf_precision_name(encoder->model->precision), rf_encoder_held(encoder));
 	fflush(stdout);
 }
 
@@ -56,9 +59,10 @@ time_shape(const Shape *shape, const char *set, RfPrecision precision)
 	rf_arena_init(&arena, rf_memory_malloc);
 	if (open_encoder(shape, set, precision, &arena, &model, &encoder))
 	{
-		for (size_t i = 0; i < COUNT(lengths); i++)
+		for (size_t i = 0; i < length_count; i++)
 		{
 			make_row(&workload, lengths[i]);
+			rf_encoder_trim(&encoder, 0);
 			time_workload(&encoder, shape, set, &workload);
 		}
 		make_batch(&workload);
@@ -127,7 +131,7 @@ write_inputs(const char *directory, const Shape *shape)
 	const float *hidden;
 
 	make_batch(&workload);
-	for (size_t i = 0; i < COUNT(lengths); i++)
+	for (size_t i = 0; i < length_count; i++)
 		fprintf(inputs, "row%u %u\n", lengths[i], lengths[i]);
 	fprintf(inputs, "batch64");
 	for (size_t row = 0; row < workload.batch.rows; row++)
@@ -148,6 +152,24 @@ write_inputs(const char *directory, const Shape *shape)
 	{
 		perror(directory);
 		exit(1);
+	}
+}
+
+static void
+read_lengths(char *list)
+{
+	length_count = 0;
+	for (char *word = strtok(list, ","); word != NULL; word = strtok(NULL, ","))
+	{
+		unsigned long tokens = strtoul(word, NULL, 10);
+
+		if (length_count == COUNT(lengths) || tokens < 1 || tokens > MOST_TOKENS)
+		{
+			fprintf(stderr, "bench_forward: not one of %zu lengths up to %d: %s\n", COUNT(lengths),
+					MOST_TOKENS, word);
+			exit(2);
+		}
+		lengths[length_count++] = (uint32_t) tokens;
 	}
 }
 
@@ -173,16 +195,19 @@ main(int argc, char **argv)
 		RfPrecision precision = RF_PRECISION_FP32;
 		int set = 2;
 
-		if (argc >= 5 && strcmp(argv[2], "--precision") == 0)
-		{
-			precision = find_precision(argv[3]);
-			set = 4;
-		}
+		for (; set + 2 < argc && strncmp(argv[set], "--", 2) == 0; set += 2)
+			if (strcmp(argv[set], "--precision") == 0)
+				precision = find_precision(argv[set + 1]);
+			else if (strcmp(argv[set], "--rows") == 0)
+				read_lengths(argv[set + 1]);
+			else
+				break;
 		for (; set < argc; set++)
 			for (size_t i = 0; i < COUNT(shapes); i++)
 				time_shape(&shapes[i], argv[set], precision);
 		return 0;
 	}
-	fprintf(stderr, "usage: bench_forward write DIRECTORY | time [--precision P] SET...\n");
+	fprintf(stderr, "usage: bench_forward write DIRECTORY | time [--precision P] [--rows T,T,...] "
+					"SET...\n");
 	return 2;
 }
