@@ -39,22 +39,20 @@ say() { echo "$(date +%T) $*" >&2; }
 
 install_peers()
 {
-	local packages="python3-torch python3-onnx python3-numpy nodejs npm postgresql-plpython3-$(test/pg_config | xargs -I{} {} --version | tr -dc '0-9. ' | awk '{ print int($1) }')"
-	local missing=()
-	for package in $packages; do
+	local server package peer
+	server=$("$(test/pg_config)" --version | sed -E 's/^PostgreSQL ([0-9]+).*/\1/')
+	local packages=(python3-torch python3-onnx python3-numpy "postgresql-plpython3-$server") missing=()
+	command -v npm >/dev/null || packages+=(nodejs npm)
+	for package in "${packages[@]}"; do
 		[ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
 	done
-	# A node that is there without the distribution's package will do.
-	command -v npm >/dev/null && missing=("${missing[@]/nodejs/}") && missing=("${missing[@]/npm/}")
-	# shellcheck disable=SC2068
-	set -- ${missing[@]}
-	if [ $# -gt 0 ]; then
-		say "installing $*"
-		DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "$@" </dev/null >&2 || say "some of $* can't be installed"
+	if [ ${#missing[@]} -gt 0 ]; then
+		say "installing ${missing[*]}"
+		DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}" </dev/null >&2 ||
+			say "some of ${missing[*]} can't be installed"
 	fi
 	mkdir -p "$cache"
-	local peer
-	for peer in onnxruntime-node "node-llama-cpp @node-llama-cpp/linux-x64"; do
+	for peer in onnxruntime-node "node-llama-cpp @node-llama-cpp/linux-$(node -p process.arch)"; do
 		say "installing $peer into $cache"
 		# shellcheck disable=SC2086
 		npm install --silent --no-audit --no-fund --ignore-scripts --omit=optional --prefix "$cache" $peer >&2 || say "$peer can't be installed"
@@ -109,7 +107,7 @@ describe()
 	echo "Peers:    ONNX Runtime ${runtime_version:--}, PyTorch ${torch_version:--}, node-llama-cpp ${llama_version:--}, Node $(node --version 2>/dev/null || echo -)"
 	echo "Times are processor time of one thread, medians of rounds in which all take turns. Weights are random."
 }
-describe >"$out/system.txt"
+! has hardware && ! has compare && ! has database || describe >"$out/system.txt"
 
 if has hardware; then
 	say "what the core can do"

@@ -79,34 +79,47 @@ plan_rows(Plan *plan, const Workload *batch)
 	}
 }
 
-/* The batch's rows share no address with the plan: its calls point to row_start of their own. */
 static void
-make_plan(Plan *plan, const char *workload, const char *policy, size_t rows)
+refuse(const char *what)
 {
-	static Workload batch;
+	fprintf(stderr, "bench_engine: what is %s?\n", what);
+	exit(2);
+}
 
-	if (strncmp(workload, "row", 3) == 0)
-	{
-		plan->count = 1;
-		make_row(&plan->calls[0], (uint32_t) atoi(workload + 3));
-		return;
-	}
+static void
+plan_row(Plan *plan, const char *workload)
+{
+	unsigned tokens;
+
+	if (sscanf(workload, "row%u", &tokens) != 1 || tokens == 0 || tokens > COUNT(ids))
+		refuse(workload);
+	plan->count = 1;
+	make_row(&plan->calls[0], tokens);
+}
+
+/* rows: how many of the batch's */
+static void
+plan_batch(Plan *plan, const char *policy, size_t rows)
+{
+	Workload batch;
+
 	make_batch(&batch);
-	if (rows < batch.batch.rows)
-		batch.batch.rows = rows;
-	if (strcmp(policy, "rows") == 0)
-		plan_rows(plan, &batch);
-	else if (strcmp(policy, "padded") == 0)
-		plan_padded(plan, &batch, 1);
-	else if (strcmp(policy, "buckets") == 0)
-		plan_padded(plan, &batch, BUCKETS);
-	else
+	batch.batch.rows = rows < BATCH_ROWS ? rows : BATCH_ROWS;
+	if (strcmp(policy, "packed") == 0)
 	{
 		plan->count = 1;
 		begin_workload(&plan->calls[0], "packed");
 		for (size_t row = 0; row < batch.batch.rows; row++)
 			add_row(&plan->calls[0], tokens_of(&batch, row));
 	}
+	else if (strcmp(policy, "rows") == 0)
+		plan_rows(plan, &batch);
+	else if (strcmp(policy, "padded") == 0)
+		plan_padded(plan, &batch, 1);
+	else if (strcmp(policy, "buckets") == 0)
+		plan_padded(plan, &batch, BUCKETS);
+	else
+		refuse(policy);
 }
 
 static double
@@ -194,8 +207,8 @@ find_encoder(Contestant *contestant, const char *shape)
 	for (size_t i = 0; i < COUNT(shapes); i++)
 		if (strcmp(shapes[i].name, shape) == 0)
 			return &contestant->encoders[i];
-	fprintf(stderr, "bench_engine: no shape \"%s\"\n", shape);
-	exit(2);
+	refuse(shape);
+	return NULL;
 }
 
 static int
@@ -222,19 +235,19 @@ serve(const char *set, const char *precision)
 	{
 		if (sscanf(line, "time %15s %15s %15s %lf", shape, workload, policy, &seconds) == 4)
 		{
-			make_plan(&plan, workload, policy, BATCH_ROWS);
+			if (strcmp(workload, "batch64") == 0)
+				plan_batch(&plan, policy, BATCH_ROWS);
+			else
+				plan_row(&plan, workload);
 			answer_time(find_encoder(&contestant, shape), &plan, seconds);
 		}
 		else if (sscanf(line, "check %15s %15s %zu %3999s", shape, policy, &rows, path) == 4)
 		{
-			make_plan(&plan, "batch64", policy, rows);
+			plan_batch(&plan, policy, rows);
 			answer_check(find_encoder(&contestant, shape), &plan, path);
 		}
 		else
-		{
-			fprintf(stderr, "bench_engine: what is %s", line);
-			return 2;
-		}
+			refuse(line);
 		fflush(stdout);
 	}
 	return 0;
