@@ -61,7 +61,7 @@ install_peers()
 [ -z "$install" ] || install_peers
 
 # The version of an npm package in the cache, nothing when it isn't there.
-npm_version() { sed -n 's/^ *"version": *"\([^"]*\)".*/\1/p' "$cache/node_modules/$1/package.json" 2>/dev/null | head -n 1; }
+npm_version() { sed -n 's/^ *"version": *"\([^"]*\)".*/\1/p' "$cache/node_modules/$1/package.json" 2>/dev/null | head -n 1 || true; }
 
 # Which peers take part: those that are there.
 engines=roformer
@@ -79,13 +79,11 @@ fi
 engines=${ONLY_ENGINES:-$engines}
 
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$PWD/bench
-# An OpenBLAS older than the processor takes it for a very old one; that would be no comparison.
-if [ -z "${OPENBLAS_CORETYPE:-}" ]; then
-	if grep -qw avx512vl /proc/cpuinfo; then
-		export OPENBLAS_CORETYPE=SkylakeX
-	elif grep -qw avx2 /proc/cpuinfo; then
-		export OPENBLAS_CORETYPE=Haswell
-	fi
+# An OpenBLAS older than the processor takes it for a very old one, and the environment may name one: no comparison either way.
+if grep -qw avx512vl /proc/cpuinfo; then
+	export OPENBLAS_CORETYPE=SkylakeX
+elif grep -qw avx2 /proc/cpuinfo; then
+	export OPENBLAS_CORETYPE=Haswell
 fi
 
 mkdir -p "$out"
@@ -129,7 +127,7 @@ if has compare; then
 	rm -f "$work"/*.onnx "$work"/*.gguf
 fi
 if has database; then
-	on_core bench/compare/database.sh "$work" "$out" "${rounds:-$([ -n "$quick" ] && echo 1 || echo 3)}"
+	on_core bench/compare/database.sh "$work" "$out" "${rounds:-$([ -n "$quick" ] && echo 1 || echo 2)}"
 fi
 if has report; then
 	"$python" bench/compare/report.py "$out" | tee "$out/tables.txt"
