@@ -64,6 +64,7 @@ typedef enum RfOverflow
 /*
  * The engine's choice of tokens for a batch: enough that a 12-layer model's weights, which are read
  * once a batch, cost a few percent of its arithmetic; more would only make the activations larger.
+ * Models of a hidden size below 512 take fewer, as their weights are fewer.
  */
 #define RF_BATCH_TOKENS 1024
 

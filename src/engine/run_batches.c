@@ -14,6 +14,7 @@
 #include <time.h>
 
 #define FIRST_ROWS ((size_t) 16)
+#define LEAST_TOKENS ((size_t) 256)
 #define KEEP_BYTES ((size_t) 8 * 1024 * 1024)
 
 typedef struct Collector
@@ -292,6 +293,20 @@ rf_run_end(RfSession *session)
 	rf_encoder_trim(&session->encoder, KEEP_BYTES);
 }
 
+/*
+ * A layer's weights are about 12 H^2 numbers, what it computes of T tokens about 10 T H: with twice
+ * H tokens reading weights is little beside that, and more would only leave the caches.
+ */
+static size_t
+enough_tokens(const RfSession *session)
+{
+	size_t tokens = 2 * (size_t) session->model.config->hidden_size;
+
+	if (tokens < LEAST_TOKENS)
+		return LEAST_TOKENS;
+	return tokens < RF_BATCH_TOKENS ? tokens : RF_BATCH_TOKENS;
+}
+
 RfCode
 rf_run_rows(RfSession *session, RfRun *run, const RfRunSource *source, RfRunConsumer consumer,
 			void *context, RfError *err)
@@ -300,6 +315,8 @@ rf_run_rows(RfSession *session, RfRun *run, const RfRunSource *source, RfRunCons
 	RfCode code;
 
 	RF_TRY(rf_run_begin(run, &collector.batch_tokens, err));
+	if (run->options.batch_tokens == 0)
+		collector.batch_tokens = enough_tokens(session);
 	code = run_all(&collector, consumer, context, err);
 	rf_run_end(session);
 	return code;

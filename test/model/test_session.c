@@ -72,7 +72,9 @@ test_batch_sizes(void **state)
 			assert_int_equal(fixture.run.stats.batches, ROWS);
 		else if (sizes[i] == 100)
 			assert_in_range(fixture.run.stats.batches, 6, 8);
-		else if (sizes[i] == 0 || sizes[i] == 1000000)
+		else if (sizes[i] == 0) /* 256 tokens for a model of hidden size 32 */
+			assert_in_range(fixture.run.stats.batches, 2, 3);
+		else if (sizes[i] == 1000000)
 			assert_int_equal(fixture.run.stats.batches, 1);
 	}
 	tear_down(&fixture);

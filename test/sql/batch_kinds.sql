@@ -11,6 +11,7 @@ SELECT roformer.load_model('kind_sms', 'roformer-sms-spam'), roformer.load_model
 \o
 RESET client_min_messages;
 SET roformer.enable_batch_scan = on;
+SET roformer.batch_tokens = 1024;
 SET jit = off;
 SET max_parallel_workers_per_gather = 0;
 
@@ -105,7 +106,7 @@ SELECT count(a) FROM (SELECT roformer.hidden_state('kind_sms', body) AS a FROM k
 -- windows that fill a batch by themselves are not read ahead
 SET roformer.batch_tokens = 40;
 SELECT agree($$SELECT id, roformer.classify('kind_sms', body), roformer.tag('kind_ner', body) FROM kind$$);
-RESET roformer.batch_tokens;
+SET roformer.batch_tokens = 1024;
 -- counted as without the node
 CREATE TABLE counts AS SELECT false AS batched, * FROM roformer.stats WHERE false;
 SELECT roformer.reset_stats();

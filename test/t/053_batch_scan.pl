@@ -51,7 +51,7 @@ my $sequential = $node->safe_psql('postgres', "SELECT md5(string_agg(x::text, ',
 my $workers = 'SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET max_parallel_workers_per_gather = 2; SET parallel_leader_participation = off;';
 # ---- windows -----------------------------------------------------------------------------------
 
-my $windowed = "SET max_parallel_workers_per_gather = 0; SET roformer.max_length = 16; SET roformer.overflow = 'window';";
+my $windowed = "SET max_parallel_workers_per_gather = 0; SET roformer.batch_tokens = 1024; SET roformer.max_length = 16; SET roformer.overflow = 'window';";
 my $long = analyze($windowed, q(SELECT roformer.classify('tiny', CASE WHEN id % 10 = 0 THEN body || ' a b c d e f g h i j k l m n o p q' ELSE left(body, 5) END || id % 10) FROM t));
 is($long->{Windowed}, 200, 'long texts are counted');
 cmp_ok($long->{Windows}, '>=', 400, 'with their windows');
@@ -85,7 +85,7 @@ $session->query_safe('ROLLBACK');
 
 # Rows wider than work_mem allows go to disk, and their texts are computed together all the same.
 $node->safe_psql('postgres', q(CREATE TABLE wide_rows AS SELECT i AS id, 'text ' || i AS body, string_agg(md5(i::text || j), '') AS filler FROM generate_series(1, 60) i, generate_series(1, 3000) j GROUP BY i));
-my $narrow = 'SET max_parallel_workers_per_gather = 0; SET work_mem = \'256kB\';';
+my $narrow = 'SET max_parallel_workers_per_gather = 0; SET work_mem = \'256kB\'; SET roformer.batch_tokens = 1024;';
 my $wide = analyze($narrow, q(SELECT filler || '', roformer.classify('tiny', body) FROM (SELECT body, filler || '' AS filler FROM wide_rows OFFSET 0) AS x ORDER BY 1));
 is($wide->{'Rows Read'}, 60, 'wide rows are all read');
 is($wide->{Batches}, 1, 'and computed together');
