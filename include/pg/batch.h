@@ -114,4 +114,9 @@ typedef struct RoformerAsk
  */
 extern const RfHeld *roformer_batch_find(const RoformerAsk *ask);
 
+/* ---- batch_memory.c -------------------------------------------------------------------------- */
+
+/* Lets malloc keep the memory of one batch for the next, from the first call on in a process. */
+extern void roformer_batch_keep_memory(void);
+
 #endif

@@ -268,6 +268,7 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 	CustomScan *scan = (CustomScan *) node->ss.ps.plan;
 	int calls = roformer_scan_field(scan, ROFORMER_SCAN_CALLS);
 
+	roformer_batch_keep_memory();
 	outerPlanState(node) = ExecInitNode(outerPlan(scan), estate, eflags);
 	state->single = estate->es_epq_active != NULL;
 	state->batch_context =
