@@ -146,9 +146,12 @@ with_sessions()
 {
 	local pids=()
 	(cd "$work/server" && as_server "$bin/pg_ctl" -D data -l server.log -s -w -m fast restart)
+	# Reading weights fills the server's buffers: a session has them full, and mapped, in both cases.
+	local fill="SELECT count(md5(data)) FROM _roformer.model_chunk"
 	for _ in $(seq $sessions); do
-		PGOPTIONS="-c roformer.precision=$1" run -o /dev/null -c "$2" -c "SELECT pg_sleep(600)" >/dev/null 2>&1 &
+		PGOPTIONS="-c roformer.precision=$1" run -o /dev/null -c "$fill" -c "$2" -c "SELECT pg_sleep(600)" >/dev/null 2>&1 &
 		pids+=($!)
+		fill="SELECT 1"
 	done
 	while [ "$(run -c "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")" -lt $sessions ]; do sleep 0.2; done
 	echo "$(resident) $(run -c "SELECT coalesce(sum(bytes), 0) FROM roformer.cache")"
@@ -158,8 +161,7 @@ with_sessions()
 
 printf 'model\tprecision\tpacked_bytes\tsessions\tresident_bytes\tshared_bytes\n' >"$out/memory.tsv"
 say "memory of $sessions sessions: without a model"
-# Reading weights fills the server's buffers: they are full in both cases.
-before=$(with_sessions fp32 "SELECT count(md5(data)) FROM _roformer.model_chunk")
+before=$(with_sessions fp32 "SELECT body FROM request WHERE id = 1")
 for precision in fp32 bf16 int8; do
 	say "memory of $sessions sessions: base in $precision"
 	after=$(with_sessions $precision "SELECT roformer.embed('base', body) FROM request WHERE id = 1")

@@ -246,7 +246,7 @@ class Report:
             megabytes = [f"{value / 2**20:.1f}" for value in (packed, shared, resident)]
             rows.append((f"{row['model']} {row['precision']}", *megabytes, f"{shared / packed:.3f}", f"{resident / packed:.3f}", f"{private:.1f}"))
         table(
-            "Memory of 8 sessions that have used the model, above 8 that only read its stored weights (MB)",
+            "Memory of 8 sessions that have used the model, above 8 that haven't (MB)",
             ("model", "packed", "shared", "all", "shared/packed", "all/packed", "each session's own"),
             rows,
         )
