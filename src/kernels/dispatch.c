@@ -8,6 +8,7 @@
  */
 #include "dispatch.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "probe.h"
@@ -229,6 +230,21 @@ fill_set(KernelSet *set)
 	return &set->table;
 }
 
+/* BLAS is left out: to know about it is to load it. */
+static void
+hint_available(RfError *err)
+{
+	char names[128] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < SETS; i++)
+		if (sets[i].fill != fill_blas && sets[i].refuse() == NULL)
+			used += (size_t) snprintf(names + used, sizeof(names) - used, "%s\"%s\"",
+									  used > 0 ? ", " : "", sets[i].name);
+	rf_error_hint(err, "This machine has %s; \"auto\" takes \"%s\".", names,
+				  find_automatic()->name);
+}
+
 RfCode
 rf_kernels_choose(const char *name, const RfKernels **kernels, RfError *err)
 {
@@ -249,6 +265,7 @@ rf_kernels_choose(const char *name, const RfKernels **kernels, RfError *err)
 	{
 		rf_error_set(err, RF_UNSUPPORTED, "kernel set \"%s\" can't be used here: %s", name,
 					 refusal);
+		hint_available(err);
 		return RF_UNSUPPORTED;
 	}
 	*kernels = fill_set(set);
@@ -283,7 +300,7 @@ rf_kernels_require(const RfKernels *kernels, RfPrecision precision, RfError *err
 		return RF_OK;
 	rf_error_set(err, RF_UNSUPPORTED, "kernel set \"%s\" has no precision \"%s\"", kernels->name,
 				 rf_precision_name(precision));
-	rf_error_hint(err, "All sets but \"blas\" have fp32, bf16 and int8.");
+	rf_error_hint(err, "It has fp32; all other sets have bf16 and int8 too.");
 	return RF_UNSUPPORTED;
 }
 

@@ -123,7 +123,7 @@ sub write_tensors
 sub write_model
 {
 	my ($directory, %option) = @_;
-	my %m = (hidden => 32, layers => 1, heads => 2, vocab => 100, labels => 3, seed => 1, %option);
+	my %m = (hidden => 32, layers => 1, heads => 2, vocab => 100, labels => 3, seed => 1, config => '', %option);
 	$m{intermediate} //= 4 * $m{hidden};
 
 	mkdir $directory or die "could not create $directory: $!";
@@ -132,7 +132,7 @@ sub write_model
  "vocab_size": $m{vocab}, "embedding_size": $m{hidden}, "hidden_size": $m{hidden}, "num_hidden_layers": $m{layers},
  "num_attention_heads": $m{heads}, "intermediate_size": $m{intermediate}, "max_position_embeddings": 1536,
  "type_vocab_size": 2, "layer_norm_eps": 1e-12, "pad_token_id": 0, "rotary_value": false,
- "id2label": {@{[ join ', ', map { qq("$_": "label$_") } 0 .. $m{labels} - 1 ]}}}
+ "id2label": {@{[ join ', ', map { qq("$_": "label$_") } 0 .. $m{labels} - 1 ]}}$m{config}}
 JSON
 	my @letters = ('a' .. 'z', map { "##$_" } 'a' .. 'z');
 	my @words = (qw([PAD] [UNK] [CLS] [SEP] [MASK]), @letters);
