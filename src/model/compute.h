@@ -51,7 +51,7 @@ extern void rf_rotary_release(RfEncoder *encoder);
 extern size_t rf_head_size(const RfModel *model);
 /* 1 / sqrt(D) */
 extern float rf_attention_scale(const RfConfig *config);
-/* Of keys, values and weights: bf16 unless the model is fp32. */
+/* Of keys, values and weights: bf16 unless what makes them, qkv of every layer, is fp32. */
 extern RfPrecision rf_attention_precision(const RfModel *model);
 
 /* A row of a batch as attention sees it. */

@@ -142,6 +142,13 @@ reserve_layers(RfImagePlan *plan, RfError *err)
 }
 
 /*
+ * Below so many hidden units there are few terms over which rounding errors average out, and what
+ * the scores of attention are made from must not be rounded: a trained head's scores are large, so
+ * that little errors of them move its softmax.
+ */
+#define NARROW 256
+
+/*
  * int8 is for the encoder's layers, where nearly all of the work is. What stands before and behind
  * them, of which single numbers show in the result, is bf16 then. The two token types stay fp32.
  */
@@ -149,7 +156,9 @@ static void
 choose_precisions(RfImagePlan *plan, RfPrecision precision)
 {
 	ImageHeader *header = &plan->header;
-	RfPrecision outer = precision == RF_PRECISION_INT8 ? RF_PRECISION_BF16 : precision;
+	bool narrow = header->config.hidden_size < NARROW;
+	RfPrecision scores = narrow ? RF_PRECISION_FP32 : precision;
+	RfPrecision outer = scores == RF_PRECISION_INT8 ? RF_PRECISION_BF16 : scores;
 	ImageLinear *outside[] = {&header->word_embeddings, &header->embeddings_project,
 							  &header->pooler,          &header->transform,
 							  &header->decoder,         &header->dense,
@@ -161,9 +170,10 @@ choose_precisions(RfImagePlan *plan, RfPrecision precision)
 	{
 		ImageLayer *layer = &plan->layers[i];
 
-		layer->qkv.precision = layer->attention_output.precision = precision;
+		layer->qkv.precision = scores;
+		layer->attention_output.precision = precision;
 		layer->intermediate.precision = layer->output.precision = precision;
-		layer->cross_query.precision = layer->cross_key_value.precision = precision;
+		layer->cross_query.precision = layer->cross_key_value.precision = scores;
 		layer->cross_output.precision = precision;
 	}
 }

@@ -69,7 +69,8 @@ rf_head_size(const RfModel *model)
 RfPrecision
 rf_attention_precision(const RfModel *model)
 {
-	return model->precision == RF_PRECISION_FP32 ? RF_PRECISION_FP32 : RF_PRECISION_BF16;
+	return model->layers[0].qkv.precision == RF_PRECISION_FP32 ? RF_PRECISION_FP32
+															   : RF_PRECISION_BF16;
 }
 
 bool

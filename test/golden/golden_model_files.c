@@ -122,7 +122,17 @@ bool
 golden_model_open_in(GoldenModel *model, const char *name, const char *kernels,
 					 RfPrecision precision)
 {
-	char directory[512];
+	char models[512];
+
+	snprintf(models, sizeof(models), "%s/models", golden_directory());
+	return golden_model_open_from(model, models, name, kernels, precision);
+}
+
+bool
+golden_model_open_from(GoldenModel *model, const char *models, const char *name,
+					   const char *kernels, RfPrecision precision)
+{
+	char directory[1024];
 	RfAbort never = {NULL, NULL};
 	RfCheckpoint *checkpoint;
 	RfCode code;
@@ -130,7 +140,7 @@ golden_model_open_in(GoldenModel *model, const char *name, const char *kernels,
 
 	memset(model, 0, sizeof(*model));
 	snprintf(model->name, sizeof(model->name), "%s", name);
-	snprintf(directory, sizeof(directory), "%s/models/%s", golden_directory(), name);
+	snprintf(directory, sizeof(directory), "%s/%s", models, name);
 	code = rf_checkpoint_open(directory, rf_memory_malloc, &checkpoint, &err);
 	if (code == RF_NOT_FOUND || code == RF_UNSUPPORTED)
 		return false;

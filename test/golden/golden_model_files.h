@@ -31,6 +31,9 @@ extern bool golden_model_open(GoldenModel *model, const char *name, const char *
 /* The same in another precision than fp32. */
 extern bool golden_model_open_in(GoldenModel *model, const char *name, const char *kernels,
 								 RfPrecision precision);
+/* The same for a model in another directory of models. */
+extern bool golden_model_open_from(GoldenModel *model, const char *models, const char *name,
+								   const char *kernels, RfPrecision precision);
 extern void golden_model_close(GoldenModel *model);
 
 /* One record's encoded row, without its padding. */

@@ -4,8 +4,7 @@
  *
  * The models' weights are random, so nothing is said here about labels. Bounds are for the worst
  * token of any record, by the cosine with what the same set computes in fp32: 0.9999 in bf16, 0.999
- * in int8, as is wanted of trained models. Models of less than 128 hidden units have few terms to
- * average rounding errors over: for those 0.9995 and 0.995.
+ * in int8, as of trained models (test_bundled_precision.c).
  */
 #include <math.h>
 #include <setjmp.h>
@@ -19,7 +18,6 @@
 #include "golden_model_files.h"
 
 #define RECORDS 8 /* of a model */
-#define SMALL 128 /* hidden units */
 
 typedef struct Comparing
 {
@@ -78,14 +76,6 @@ compare_record(void *context, const json_t *record, size_t line)
 	golden_row_free(&row);
 }
 
-static double
-bound_of(const RfConfig *config, RfPrecision precision)
-{
-	if (config->hidden_size < SMALL)
-		return precision == RF_PRECISION_BF16 ? 0.9995 : 0.995;
-	return precision == RF_PRECISION_BF16 ? 0.9999 : 0.999;
-}
-
 static size_t
 compare_model(const char *name, const char *kernels, RfPrecision precision)
 {
@@ -104,7 +94,7 @@ compare_model(const char *name, const char *kernels, RfPrecision precision)
 		golden_each(path, compare_record, &comparing);
 	print_message("# %s in %s: %s, %zu records, worst cosine %.6f\n", kernels,
 				  rf_precision_name(precision), name, comparing.records, comparing.worst);
-	if (comparing.worst < bound_of(config, precision))
+	if (comparing.worst < (precision == RF_PRECISION_BF16 ? 0.9999 : 0.999))
 		fail_msg("%s, %s in %s: cosine %.6f", name, kernels, rf_precision_name(precision),
 				 comparing.worst);
 	golden_model_close(&comparing.exact);

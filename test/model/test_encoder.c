@@ -271,7 +271,7 @@ check_config(const RfConfig *config, const uint32_t *lengths, size_t count)
 static void
 test_usual_shape(void **state)
 {
-	RfConfig config = random_model_config(RF_TASK_ENCODER, 64, 4, 3, 128);
+	RfConfig config = random_model_config(RF_TASK_ENCODER, 256, 4, 2, 256);
 	static const uint32_t lengths[] = {2, 3, 16, 17, 48, 65, 130};
 
 	(void) state;
@@ -332,7 +332,7 @@ test_rms_norm_without_biases(void **state)
 static void
 test_causal(void **state)
 {
-	RfConfig config = random_model_config(RF_TASK_CAUSAL_LM, 64, 2, 2, 128);
+	RfConfig config = random_model_config(RF_TASK_CAUSAL_LM, 256, 4, 1, 128);
 	static const uint32_t lengths[] = {1, 24, 25, 100};
 
 	(void) state;
@@ -587,7 +587,7 @@ expect_workspace(size_t t, size_t h, size_t i, size_t d, RfPrecision precision)
 static void
 test_workspace_of_long_rows(void **state)
 {
-	RfConfig config = random_model_config(RF_TASK_ENCODER, 128, 2, 1, 256);
+	RfConfig config = random_model_config(RF_TASK_ENCODER, 256, 4, 1, 512);
 
 	(void) state;
 	for (RfPrecision precision = 0; precision < RF_PRECISIONS; precision++)
@@ -604,7 +604,7 @@ test_workspace_of_long_rows(void **state)
 				rf_encoder_forward(&fixture.encoder, &rows.batch, &hidden, &fixture.err),
 				RF_CANCELED);
 			assert_int_equal(rf_encoder_held(&fixture.encoder),
-							 expect_workspace(tokens, 128, 256, 64, precision));
+							 expect_workspace(tokens, 256, 512, 64, precision));
 			tear_down(&fixture);
 		}
 }

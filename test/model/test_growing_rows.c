@@ -192,7 +192,7 @@ decoder_config(int32_t hidden, int32_t heads)
 static void
 test_usual_shape(void **state)
 {
-	RfConfig config = decoder_config(64, 4);
+	RfConfig config = decoder_config(256, 4);
 
 	(void) state;
 	check_config(&config, 1);
