@@ -42,7 +42,7 @@ is(precision_of('sure', $auto), $preferred, 'check_model measures anew');
 foreach my $seed (1 .. 20)
 {
 	sql("SELECT roformer.drop_model('close')") if $seed > 1;
-	load_random($node, 'close', hidden => 256, layers => 2, heads => 4, labels => 200, seed => $seed, directory => "close$seed",
+	load_random($node, 'close', hidden => 256, layers => 2, heads => 4, labels => 200, seed => $seed,
 		config => ', "problem_type": "multi_label_classification"');
 	last if agreement('close') < 0.999;
 }
