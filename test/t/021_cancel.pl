@@ -11,6 +11,7 @@ use Test::More;
 my $node = start_server('cancel', conf => 'log_error_verbosity = verbose');
 load_random($node, 'tiny', seed => 6);
 load_random($node, 'wide', seed => 7, hidden => 768, layers => 4, heads => 12);
+my $soon = 10; # seconds, on a machine with much else to do
 my $query = "SELECT roformer.classify_score('tiny', 'abc', 'label0')";
 my $answer = $node->safe_psql('postgres', $query);
 
@@ -81,7 +82,7 @@ my $seconds = seconds_of(sub {
 	($out, $err) = finish_query($waiter);
 	like($err, qr/canceling statement due to user request/, 'a waiter can be cancelled');
 });
-cmp_ok($seconds, '<', 2, 'at once');
+cmp_ok($seconds, '<', $soon, 'at once');
 my ($third, $third_pid) = start_session($node);
 start_query($third, $query);
 wait_for_state($node, $third_pid, 'waiter');
@@ -122,7 +123,7 @@ $seconds = seconds_of(sub {
 });
 like($err, qr/canceling statement due to statement timeout/, 'statement_timeout while computing a batch');
 note(sprintf('one text takes %.0f ms; a batch of them stops %.0f ms after its timeout of 500 ms', 1000 * $whole, 1000 * ($seconds - 0.5)));
-cmp_ok($seconds, '<', 3, 'it stops soon');
+cmp_ok($seconds, '<', $soon, 'it stops soon');
 
 my ($session, $pid) = start_session($node);
 start_query($session, $long);
@@ -132,7 +133,7 @@ $seconds = seconds_of(sub {
 	($out, $err) = finish_query($session);
 	like($err, qr/canceling statement due to user request/, 'a computing session can be cancelled');
 });
-cmp_ok($seconds, '<', 2, 'which is soon');
+cmp_ok($seconds, '<', $soon, 'which is soon');
 is($session->query_safe($query), $answer, 'and computes again');
 start_query($session, $long);
 wait_for_state($node, $pid, 'computing');
@@ -140,7 +141,7 @@ $seconds = seconds_of(sub {
 	$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
 	wait_for_state($node, $pid, 'gone');
 });
-cmp_ok($seconds, '<', 3, 'a computing session can be terminated');
+cmp_ok($seconds, '<', $soon, 'a computing session can be terminated');
 $session->{run}->finish;
 is($node->safe_psql('postgres', 'SELECT sum(pins) FROM roformer.cache'), '0', 'no pin is left');
 
