@@ -593,7 +593,7 @@ test_workspace_of_long_rows(void **state)
 	for (RfPrecision precision = 0; precision < RF_PRECISIONS; precision++)
 		for (uint32_t tokens = 512; tokens <= 8192; tokens *= 2)
 		{
-			long none = 0;
+			Countdown none = {0, 0};
 			const float *hidden;
 			Fixture fixture;
 			Rows rows;
