@@ -73,6 +73,21 @@ my $answered = q{
 		UNION ALL SELECT i + 10, (roformer.answer('answers', 'Who?', (SELECT array_agg(text ORDER BY n) FROM t)))[i]
 		FROM generate_series(1, (SELECT count(*) FROM t)) AS i) AS s};
 
+# All texts, each several times, read ahead by the batch scan.
+my $read_ahead = q{
+	SELECT n, i, roformer.embed('chars', text || i), roformer.tag('tags', i || text),
+		roformer.answer('answers', text, text || i), length(text || i)
+	FROM t, generate_series(1, 9) AS i};
+
+sub is_same_without_scan
+{
+	my ($database, $name) = @_;
+	my ($off, $on) = map { sql($database, "SET roformer.enable_batch_scan = $_; SELECT md5(string_agg(s::text, e'\n' ORDER BY n, i)) FROM ($read_ahead) AS s") } 'off', 'on';
+
+	like(sql($database, "EXPLAIN $read_ahead"), qr/RoformerBatch/, "$name: the batch scan is used");
+	is($on, $off, "$name: it changes nothing");
+}
+
 foreach my $database (sort keys %text)
 {
 	my ($encoding, @texts) = @{ $text{$database} };
@@ -93,6 +108,7 @@ foreach my $database (sort keys %text)
 		0, "$encoding: answer is substr(text, start, length)");
 	cmp_ok(sql($database, q{SELECT count(*) FROM t, unnest(roformer.tag('tags', text, 'none'))}),
 		'>', 0, "$encoding: there are entities");
+	is_same_without_scan($database, $encoding);
 }
 
 # ---- one character, two code points --------------------------------------------------------------
@@ -130,6 +146,30 @@ is(sql('bytes', "SELECT roformer.decode('chars', (roformer.encode('chars', '日�
 	sql('utf8', "SELECT roformer.decode('chars', (roformer.encode('chars', '日本')).input_ids)"),
 	'SQL_ASCII: results are UTF-8');
 fails_with('bytes', q{SELECT roformer.encode('chars', e'Zo\xeb')}, '22021', 'SQL_ASCII: bytes that are not UTF-8');
+is_same_without_scan('bytes', 'SQL_ASCII');
+
+# The row with such bytes fails, those before it don't, and nobody asks for it behind a condition.
+sql('bytes', q{
+	TRUNCATE t;
+	INSERT INTO t SELECT i, CASE WHEN i = 30 THEN e'Zo\xeb' ELSE 'Zoë ' || i END FROM generate_series(1, 40) AS i;
+	CREATE FUNCTION rows_before_error() RETURNS text LANGUAGE plpgsql AS $$
+	DECLARE
+		r record;
+		seen int := 0;
+	BEGIN
+		FOR r IN SELECT n, roformer.embed('chars', text) AS e FROM t LOOP
+			seen := seen + 1;
+		END LOOP;
+		RETURN seen;
+	EXCEPTION WHEN OTHERS THEN
+		RETURN seen || ' ' || SQLSTATE || ' ' || SQLERRM;
+	END $$;
+});
+my ($failed_off, $failed_on) = map { sql('bytes', "SET roformer.enable_batch_scan = $_; SELECT rows_before_error()") } 'off', 'on';
+like($failed_off, qr/^\d+ 22021 /, 'SQL_ASCII: a row of bytes that are not UTF-8 fails');
+is($failed_on, $failed_off, 'SQL_ASCII: after as many rows with the batch scan');
+is(sql('bytes', q{SELECT count(CASE WHEN n <> 30 THEN roformer.embed('chars', text) END) FROM t}), 39,
+	'SQL_ASCII: read ahead and not asked for it does not matter');
 
 # ---- no counterpart ------------------------------------------------------------------------------
 
