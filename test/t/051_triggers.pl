@@ -33,7 +33,7 @@ cmp_ok($rows, '>', 20000, "$rows rows scored one by one");
 is(sql("SELECT rows, calls FROM roformer.stats WHERE model = 'spam'"), "$rows|$rows", 'a call for each');
 sql('SELECT roformer.reset_stats()');
 copy_rows('by_statement');
-is(sql("SELECT rows, batches < rows / 20 FROM roformer.stats WHERE model = 'spam'"), "$rows|t", 'as many in full batches');
+is(sql("SELECT rows, batches < rows / 10 FROM roformer.stats WHERE model = 'spam'"), "$rows|t", 'as many in full batches');
 is(sql('SELECT count(*), count(kind), count(score) FROM by_statement'), "$rows|$rows|$rows", 'all rows of the COPY are scored');
 is(sql('SELECT count(*) FROM by_row AS r JOIN by_statement AS s USING (id) WHERE (r.body, r.kind, r.score) IS DISTINCT FROM (s.body, s.kind, s.score)'),
 	'0', 'with the same labels and scores, to the last bit');
