@@ -209,8 +209,24 @@ SELECT current_user;
 RESET ROLE;
 SELECT body, kind FROM trg_box;
 
+-- what runs as the owner takes no operator of the writer's search path
+CREATE SCHEMA trg_writer AUTHORIZATION regress_roformer_writer;
+SET ROLE regress_roformer_writer;
+GRANT USAGE ON SCHEMA trg_writer TO PUBLIC;
+CREATE FUNCTION trg_writer.equal(text, text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE EXCEPTION 'as %', current_user;
+END $$;
+CREATE OPERATOR trg_writer.= (LEFTARG = text, RIGHTARG = text, FUNCTION = trg_writer.equal);
+SET search_path = trg_writer, pg_catalog;
+INSERT INTO public.trg_box (body) VALUES ('See you at the station'), (NULL);
+RESET search_path;
+RESET ROLE;
+SELECT body, kind FROM trg_box ORDER BY id;
+
 DROP TABLE trg_message, trg_note, trg_types, trg_bad, trg_bulk, trg_parted, trg_word, trg_box CASCADE;
 DROP DOMAIN trg_kind, trg_short;
 DROP FUNCTION trg_try, trg_shout;
+DROP SCHEMA trg_writer CASCADE;
 DROP ROLE regress_roformer_writer, regress_roformer_owner;
 SELECT count(roformer.drop_model(name)) FROM roformer.models WHERE name ~ '^trg_';

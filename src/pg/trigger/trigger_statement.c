@@ -140,14 +140,21 @@ append_key_equals(StringInfo sql, const BulkRun *bulk, int key, const char *left
 	generate_operator_clause(sql, left, type, bulk->keys[key].equal, right, type);
 }
 
-/* Whether texts differ, byte for byte. */
+/*
+ * Whether texts differ, byte for byte. IS DISTINCT FROM would take an operator of the search path,
+ * which is that of whoever runs the statement, and the UPDATE runs as the table's owner.
+ */
 static void
 append_text_differs(StringInfo sql, const char *left, const char *right, bool differs)
 {
 	appendStringInfo(sql,
-					 "%s::pg_catalog.text COLLATE pg_catalog.\"C\" IS %s DISTINCT FROM %s"
-					 "::pg_catalog.text COLLATE pg_catalog.\"C\"",
-					 left, differs ? "" : "NOT", right);
+					 "((%s::pg_catalog.text COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.=) %s"
+					 "::pg_catalog.text COLLATE pg_catalog.\"C\") IS %sTRUE",
+					 left, right, differs ? "NOT " : "");
+	if (differs)
+		appendStringInfo(sql, " AND (%s IS NOT NULL OR %s IS NOT NULL))", left, right);
+	else
+		appendStringInfo(sql, " OR (%s IS NULL AND %s IS NULL))", left, right);
 }
 
 /* keys, source, whether all targets are null: of rows that are new, or whose source has changed */
