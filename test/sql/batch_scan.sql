@@ -57,6 +57,19 @@ SELECT agree($$SELECT roformer.classify_score('batch_spam', body, CASE id % 2 WH
 SELECT agree($$SELECT roformer.classify(CASE id % 2 WHEN 0 THEN 'batch_spam' ELSE 'batch_spam' END, body) FROM sms$$);
 -- nor may a text be an expression that can fail
 SELECT agree($$SELECT roformer.classify('batch_spam', (100 / id)::text) FROM sms$$);
+CREATE TABLE document (id int, j json, b jsonb, at timestamptz DEFAULT '2024-05-05 12:00+00');
+INSERT INTO document SELECT id, json_build_object('a', json_build_object('b', body)), jsonb_build_object('a', jsonb_build_array(body, note)) FROM sms WHERE id < 50;
+INSERT INTO document VALUES (50, '{"a": "\u0000"}', '{}');
+SELECT agree($$SELECT id, CASE WHEN id <> 50 THEN roformer.classify('batch_spam', j #>> '{a,b}') END FROM document$$);
+SELECT agree($$SELECT id, CASE WHEN id <> 50 THEN roformer.classify('batch_spam', j -> 'a' ->> 'b') END FROM document$$);
+SELECT agree($$SELECT id, roformer.classify('batch_spam', b -> 'a' ->> 0), roformer.classify('batch_spam', b #>> '{a,1}'), roformer.classify('batch_spam', b::text) FROM document$$);
+SELECT agree($$SELECT id, roformer.classify('batch_spam', concat_ws(' ', id, body, true)), roformer.classify('batch_spam', body::varchar(10)), roformer.classify('batch_spam', body::char(5)),
+	roformer.classify('batch_spam', greatest(body, note)), roformer.classify('batch_spam', split_part(body, ' ', 3)), roformer.classify('batch_spam', substring(body from 'a(.*)e')),
+	roformer.classify('batch_spam', reverse(normalize(body, NFKC))) FROM sms$$);
+SELECT agree($$SELECT id, roformer.classify('batch_spam', at::text) FROM document$$);
+-- of a row that isn't asked for
+SELECT agree($$SELECT CASE WHEN id > 0 THEN roformer.classify('batch_spam', split_part(body, ' ', id)) END FROM sms$$);
+SELECT agree($$SELECT CASE WHEN id > 0 THEN roformer.classify('batch_spam', "normalize"(body, CASE WHEN id > 0 THEN 'NFC' ELSE 'X' END)) END FROM sms$$);
 
 -- ORDER BY, GROUP BY, aggregates, HAVING, DISTINCT, windows
 EXPLAIN (COSTS OFF) SELECT id FROM sms ORDER BY roformer.classify_score('batch_spam', body, 'spam'), id;
@@ -86,6 +99,25 @@ EXPLAIN (COSTS OFF) SELECT s.id, t.id FROM sms s JOIN sms t ON roformer.classify
 SELECT agree($$SELECT s.id, t.id FROM sms s JOIN sms t ON roformer.classify('batch_spam', s.body) = roformer.classify('batch_spam', t.note) WHERE s.id < 40 AND t.id < 40$$);
 RESET enable_hashjoin;
 RESET enable_nestloop;
+-- where a join need not look further than the first match, without the condition it does
+CREATE TABLE class (name text PRIMARY KEY, again text);
+INSERT INTO class VALUES ('ham', 'spam'), ('spam', 'ham'), ('x', 'ham');
+ANALYZE class;
+EXPLAIN (COSTS OFF) SELECT s.id, t.id FROM sms s JOIN sms t ON t.id = s.id + 1 AND roformer.similarity('batch_embed', s.body, t.body) > 0.5;
+SELECT agree($$SELECT s.id, t.id FROM sms s JOIN sms t ON t.id = s.id + 1 AND roformer.similarity('batch_embed', s.body, t.body) > 0.5$$);
+SET enable_hashjoin = off;
+SELECT agree($$SELECT s.id, t.id FROM sms s JOIN sms t ON t.id = s.id + 1 AND roformer.similarity('batch_embed', s.body, t.body) > 0.5$$);
+SET enable_mergejoin = off;
+SELECT agree($$SELECT s.id, t.id FROM sms s JOIN sms t ON t.id = s.id + 1 AND roformer.similarity('batch_embed', s.body, t.body) > 0.5$$);
+SET enable_indexscan = off;
+SET enable_bitmapscan = off;
+EXPLAIN (COSTS OFF, VERBOSE) SELECT s.id, name FROM sms s JOIN class c ON name = roformer.classify('batch_spam', s.body);
+SELECT agree($$SELECT s.id, name FROM sms s JOIN class c ON name = roformer.classify('batch_spam', s.body)$$);
+SELECT agree($$SELECT s.id, name FROM sms s JOIN class c ON name = roformer.classify('batch_spam', s.body) AND again > roformer.classify('batch_spam', s.note)$$);
+RESET enable_indexscan;
+RESET enable_bitmapscan;
+RESET enable_mergejoin;
+RESET enable_hashjoin;
 SELECT agree($$SELECT s.id, t.kind FROM sms s JOIN tone t ON roformer.similarity('batch_embed', s.body, t.example) > 0.5 WHERE s.id < 20$$);
 SELECT agree($$SELECT s.id, roformer.classify('batch_spam', s.body, t.example) FROM sms s LEFT JOIN tone t USING (kind)$$);
 SELECT agree($$SELECT s.id, t.example FROM sms s LEFT JOIN tone t ON roformer.classify('batch_spam', s.body) = 'spam' AND t.kind = s.kind$$);
@@ -224,7 +256,7 @@ UPDATE sms SET note = 'note ' || id % 7;
 DROP TABLE copy;
 
 DROP VIEW classified;
-DROP TABLE sms, tone, part, result;
+DROP TABLE sms, tone, part, result, document, class;
 DROP FUNCTION agree, rows_read, written;
 \o /dev/null
 SELECT roformer.drop_model('batch_spam'), roformer.drop_model('batch_embed');

@@ -61,12 +61,22 @@ is_natural_number(List *args, int index)
 	return value != NULL && DatumGetInt32(value->constvalue) >= 0;
 }
 
+/* A divisor, or the number of a field. */
 static bool
-is_divisor(List *args)
+is_positive_number(List *args, int index)
 {
-	const Const *value = known_constant(args, 1, INT4OID);
+	const Const *value = known_constant(args, index, INT4OID);
 
 	return value != NULL && DatumGetInt32(value->constvalue) > 0;
+}
+
+/* An explicit cast cuts what is longer. */
+static bool
+is_explicit_cast(List *args)
+{
+	const Const *value = known_constant(args, 2, BOOLOID);
+
+	return value != NULL && DatumGetBool(value->constvalue);
 }
 
 /* A pattern that ends in an escape character fails, but not for every text. */
@@ -86,20 +96,51 @@ constant_from(List *args, int first)
 	return !roformer_scan_contains_leaf((Node *) list_copy_tail(args, first));
 }
 
+/* Types whose values always have a text. Not json: what it holds need not be characters. */
 static bool
-all_texts(List *args)
+has_plain_output(Oid type)
+{
+	switch (type)
+	{
+		case BOOLOID:
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case FLOAT4OID:
+		case FLOAT8OID:
+		case NUMERICOID:
+		case OIDOID:
+		case UUIDOID:
+		case NAMEOID:
+		case TEXTOID:
+		case VARCHAROID:
+		case DATEOID:
+		case TIMESTAMPOID:
+		case TIMESTAMPTZOID:
+		case JSONBOID:
+			return true;
+		default:
+			return false;
+	}
+}
+
+static bool
+all_have_plain_output(List *args)
 {
 	ListCell *lc;
 
 	foreach (lc, args)
 	{
-		if (exprType(lfirst(lc)) != TEXTOID)
+		if (!has_plain_output(exprType(lfirst(lc))))
 			return false;
 	}
 	return true;
 }
 
-/* Does the function give a result, whatever the row has? */
+/*
+ * Does the function give a result, whatever the row has? Those over json don't where a string has
+ * \u0000; jsonb refuses that when it is made.
+ */
 static bool
 function_never_fails(Oid function, List *args)
 {
@@ -135,18 +176,28 @@ function_never_fails(Oid function, List *args)
 		case F_STRPOS:
 		case F_POSITION_TEXT_TEXT:
 		case F_STARTS_WITH:
-		case F_JSON_OBJECT_FIELD_TEXT:
+		case F_REVERSE:
+		case F_JSONB_OBJECT_FIELD:
 		case F_JSONB_OBJECT_FIELD_TEXT:
+		case F_JSONB_ARRAY_ELEMENT:
+		case F_JSONB_ARRAY_ELEMENT_TEXT:
+		case F_JSONB_EXTRACT_PATH:
+		case F_JSONB_EXTRACT_PATH_TEXT:
 			return true;
 		case F_CONCAT:
 		case F_CONCAT_WS:
-			return all_texts(args);
+			return all_have_plain_output(args);
+		case F_VARCHAR_VARCHAR_INT4_BOOL:
+		case F_BPCHAR_BPCHAR_INT4_BOOL:
+			return is_explicit_cast(args);
 		case F_SUBSTR_TEXT_INT4_INT4:
 		case F_SUBSTRING_TEXT_INT4_INT4:
 			return is_natural_number(args, 2);
 		case F_INT4MOD:
 		case F_INT4DIV:
-			return is_divisor(args);
+			return is_positive_number(args, 1);
+		case F_SPLIT_PART:
+			return is_positive_number(args, 2);
 		case F_TEXTLIKE:
 		case F_TEXTNLIKE:
 		case F_TEXTICLIKE:
@@ -156,33 +207,13 @@ function_never_fails(Oid function, List *args)
 		case F_TEXTREGEXNE:
 		case F_TEXTICREGEXEQ:
 		case F_TEXTICREGEXNE:
+		case F_NORMALIZE:
+		case F_SUBSTRING_TEXT_TEXT:
 		case F_REGEXP_REPLACE_TEXT_TEXT_TEXT:
 		case F_REGEXP_REPLACE_TEXT_TEXT_TEXT_TEXT:
 			return constant_from(args, 1);
 		default:
 			return get_func_leakproof(function);
-	}
-}
-
-/* Types whose values always have a text. */
-static bool
-has_plain_output(Oid type)
-{
-	switch (type)
-	{
-		case BOOLOID:
-		case INT2OID:
-		case INT4OID:
-		case INT8OID:
-		case FLOAT4OID:
-		case FLOAT8OID:
-		case NUMERICOID:
-		case OIDOID:
-		case UUIDOID:
-		case NAMEOID:
-			return true;
-		default:
-			return false;
 	}
 }
 
@@ -234,6 +265,8 @@ node_never_fails(Node *node)
 			return operator_never_fails((OpExpr *) node);
 		case T_ScalarArrayOpExpr:
 			return array_operator_never_fails((ScalarArrayOpExpr *) node);
+		case T_MinMaxExpr: /* the types have comparisons that don't fail */
+			return has_plain_output(exprType(node));
 		case T_CoerceViaIO:
 			return ((CoerceViaIO *) node)->resulttype == TEXTOID &&
 				   has_plain_output(exprType((Node *) ((CoerceViaIO *) node)->arg));
