@@ -71,7 +71,7 @@ can_read_ahead(const Visit *visit_, Plan *plan, const RoformerPlace *place)
 
 /*
  * The conditions of which the last can be taken from the node. Those of an inner join are all in
- * joinqual; it looks no further than the first match where that is enough.
+ * joinqual.
  */
 static List **
 conditions_of(Plan *plan)
@@ -80,10 +80,21 @@ conditions_of(Plan *plan)
 	{
 		Join *join = (Join *) plan;
 
-		if (join->jointype == JOIN_INNER && !join->inner_unique && plan->qual == NIL)
+		if (join->jointype == JOIN_INNER && plan->qual == NIL)
 			return &join->joinqual;
 	}
 	return &plan->qual;
+}
+
+/*
+ * A join looks no further than the first match where its conditions find one at most. With fewer of
+ * them it has to.
+ */
+static void
+note_moved(Plan *plan)
+{
+	if (IsA(plan, NestLoop) || IsA(plan, HashJoin) || IsA(plan, MergeJoin))
+		((Join *) plan)->inner_unique = false;
 }
 
 /* ---- below a node that evaluates calls over its child ---------------------------------------- */
@@ -408,6 +419,8 @@ relieve(Visit *visit_, Plan *plan, const RoformerPlace *place)
 	if (keep < list_length(*conditions))
 		below.limit = NULL;
 	moved = keep < list_length(*conditions);
+	if (moved)
+		note_moved(plan);
 	above = roformer_scan_above(plan, conditions, keep, place, &visit_->node_id);
 	if (above->lefttree != plan)
 		return above;
