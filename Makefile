@@ -64,7 +64,9 @@ HDF5_LIBS ?= -lhdf5_serial
 else
 HDF5_LIBS ?= -lhdf5
 endif
-FOREIGN_LIBS = $(HDF5_LIBS) -lmsgpackc
+# msgpack-c's library took the dash into its name with 6.0.
+MSGPACK_LIBS ?= $(if $(filter /%,$(shell $(CC) -print-file-name=libmsgpack-c.so)),-lmsgpack-c,-lmsgpackc)
+FOREIGN_LIBS = $(HDF5_LIBS) $(MSGPACK_LIBS)
 PG_CPPFLAGS = -I$(srcdir)/include -MMD -MP
 SHLIB_LINK = $(ENGINE_LIBS)
 
@@ -96,7 +98,8 @@ $(FOREIGN_OBJS): override CPPFLAGS += -D_GNU_SOURCE $(HDF5_CPPFLAGS)
 # The client program: the engine's readers, libpq, and what PostgreSQL has for its own programs. PGXS can build a module or a
 # program, not both.
 CLIENT_CPPFLAGS = -I$(libpq_srcdir) -DROFORMER_VERSION='"$(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(srcdir)/roformer.control)"'
-CLIENT_LIBS = $(libpq_pgport) $(if $(filter openssl,$(with_ssl)),-lcrypto) $(FOREIGN_LIBS) $(ENGINE_LIBS)
+# 17 no longer names these libraries in libpq_pgport.
+CLIENT_LIBS = -L$(pkglibdir) -lpgcommon -lpgport $(libpq_pgport) $(if $(filter openssl,$(with_ssl)),-lcrypto) $(FOREIGN_LIBS) $(ENGINE_LIBS)
 $(CLIENT_OBJS): override CPPFLAGS += $(CLIENT_CPPFLAGS)
 $(CLIENT_OBJS): override CFLAGS := $(CFLAGS) -std=gnu11 -Wextra -Wmissing-prototypes -Wno-declaration-after-statement
 $(CLIENT): $(CLIENT_OBJS) build/foreign.a build/engine.a

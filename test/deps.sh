@@ -7,7 +7,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(build-essential libjansson-dev libutf8proc-dev libzip-dev libhdf5-dev libmsgpack-dev libopenblas0-serial)
+# The first of several names (Debian 13 renamed msgpack-c's) that the distribution has.
+packages=(build-essential libjansson-dev libutf8proc-dev libzip-dev libhdf5-dev 'libmsgpack-c-dev|libmsgpack-dev' libopenblas0-serial)
 # The word tokenizer's reference outputs were made with the dictionary in python3-jieba.
 [ "${1:-}" = quickstart ] || packages+=(perl libcmocka-dev libipc-run-perl python3-jieba)
 
@@ -22,9 +23,19 @@ is_installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" 
 has_candidate() { [[ $(apt-cache policy "$1" 2>/dev/null) =~ Candidate:\ [^\(] ]]; }
 apt() { DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 apt-get -q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" </dev/null; }
 
+# any_of TEST NAMES: the first of the names, which stand between bars, that passes.
+any_of()
+{
+	local name
+	for name in ${2//|/ }; do
+		! "$1" "$name" || { echo "$name"; return; }
+	done
+	return 1
+}
+
 missing=()
 for package in "${packages[@]}"; do
-	is_installed "$package" || missing+=("$package")
+	any_of is_installed "$package" >/dev/null || missing+=("$package")
 done
 
 need_postgresql=false
@@ -61,11 +72,14 @@ postgresql_version()
 }
 
 for package in "${missing[@]}" postgresql-common; do
-	if ! has_candidate "$package"; then
+	if ! any_of has_candidate "$package" >/dev/null; then
 		echo "roformer: reading the distribution's package lists"
 		apt update
 		break
 	fi
+done
+for i in "${!missing[@]}"; do
+	missing[i]=$(any_of has_candidate "${missing[i]}") || { echo "roformer: this distribution has no package ${missing[i]}" >&2; exit 1; }
 done
 if $need_postgresql; then
 	version=$(postgresql_version)
