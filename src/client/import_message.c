@@ -35,7 +35,7 @@ import_message_set_progress(ImportProgress *progress)
 	progress_to_clear = progress;
 }
 
-static void
+static void pg_attribute_printf(3, 0)
 write_message(enum pg_log_level level, enum pg_log_part part, const char *fmt, va_list args)
 {
 	char text[4096];

@@ -20,8 +20,6 @@
 
 #include "scan_private.h"
 
-extern const CustomScanMethods roformer_scan_methods;
-
 int
 roformer_scan_field(const CustomScan *scan, RoformerScanField field)
 {

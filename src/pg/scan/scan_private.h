@@ -30,6 +30,9 @@ typedef enum RoformerScanField
 	ROFORMER_SCAN_FIELDS
 } RoformerScanField;
 
+/* scan_plan.c */
+extern const CustomScanMethods roformer_scan_methods;
+
 extern int roformer_scan_field(const CustomScan *scan, RoformerScanField field);
 
 /* ---- scan_call.c: the calls that can be served ----------------------------------------------- */

@@ -15,8 +15,8 @@
 
 #define STATS_COLUMNS (3 + ROFORMER_COUNTERS)
 #define PROGRESS_COLUMNS 8
-#define NS_PER_MS 1e6
-#define US_PER_SECOND 1e6
+#define NS_OF_MS 1e6
+#define US_OF_SECOND 1e6
 
 PG_FUNCTION_INFO_V1(roformer_stats_entries);
 PG_FUNCTION_INFO_V1(roformer_progress_entries);
@@ -37,7 +37,7 @@ static Datum
 count_datum(const RoformerStatsRow *row, int counter)
 {
 	if (counter == ROFORMER_TOKENIZE_NS || counter == ROFORMER_COMPUTE_NS)
-		return Float8GetDatum((double) row->counts[counter] / NS_PER_MS);
+		return Float8GetDatum((double) row->counts[counter] / NS_OF_MS);
 	return Int64GetDatum((int64) row->counts[counter]);
 }
 
@@ -73,7 +73,7 @@ put_progress(ReturnSetInfo *result, const RoformerProgress *progress, TimestampT
 	for (int i = 0; i < Min(progress->used, ROFORMER_PROGRESS_MODELS); i++)
 	{
 		const RoformerProgressModel *model = &progress->models[i];
-		double seconds = (double) (now - model->started) / US_PER_SECOND;
+		double seconds = (double) (now - model->started) / US_OF_SECOND;
 		Datum values[PROGRESS_COLUMNS];
 		bool nulls[PROGRESS_COLUMNS] = {false};
 		int column = 0;
