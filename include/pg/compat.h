@@ -55,6 +55,13 @@
 #define roformer_take_disabled(plan, child) ((void) 0)
 #endif
 
+/* Tables and the like of the explained statement; 18 has one more in the list if it groups. */
+#if PG_VERSION_NUM >= 180000
+#define roformer_explained_tables(es) ((es)->rtable_size)
+#else
+#define roformer_explained_tables(es) list_length((es)->rtable)
+#endif
+
 /* 17 brought transaction_timeout, which ends the session without ProcDiePending. */
 #if PG_VERSION_NUM >= 170000
 #define roformer_transaction_timeout_pending() (TransactionTimeoutPending)

@@ -36,6 +36,18 @@ BEGIN
 		CASE WHEN batched IS NOT DISTINCT FROM single THEN 'same' ELSE 'DIFFERENT' END, cardinality(single));
 END $$;
 
+-- EXPLAIN, less the line on the window that versions from 18 on have
+CREATE FUNCTION plan_of(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
+		IF line !~ '^ *Window: ' THEN
+			RETURN NEXT line;
+		END IF;
+	END LOOP;
+END $$;
+
 -- target list, WHERE, both; what shares a pass is in one node
 EXPLAIN (COSTS OFF) SELECT id, roformer.classify('batch_spam', body) FROM sms;
 EXPLAIN (COSTS OFF) SELECT id FROM sms WHERE id % 2 = 0 AND roformer.classify('batch_spam', body) = 'spam';
@@ -76,7 +88,7 @@ EXPLAIN (COSTS OFF) SELECT id FROM sms ORDER BY roformer.classify_score('batch_s
 EXPLAIN (COSTS OFF) SELECT roformer.classify('batch_spam', body), count(*) FROM sms GROUP BY 1 ORDER BY 1;
 EXPLAIN (COSTS OFF) SELECT kind, max(roformer.classify_score('batch_spam', body, 'spam')), count(*) FILTER (WHERE roformer.classify('batch_spam', body) = 'ham') FROM sms GROUP BY kind;
 EXPLAIN (COSTS OFF) SELECT kind, roformer.classify('batch_spam', max(body)) FROM sms GROUP BY kind HAVING count(*) > 1 AND roformer.classify('batch_spam', min(body)) = 'ham';
-EXPLAIN (COSTS OFF) SELECT id, row_number() OVER (ORDER BY id), roformer.classify('batch_spam', body) FROM sms;
+SELECT plan_of($$SELECT id, row_number() OVER (ORDER BY id), roformer.classify('batch_spam', body) FROM sms$$);
 SELECT agree('SELECT id FROM sms ORDER BY roformer.classify_score(''batch_spam'', body, ''spam''), id');
 SELECT agree('SELECT roformer.classify(''batch_spam'', body), count(*) FROM sms GROUP BY 1 ORDER BY 1');
 SELECT agree('SELECT kind, max(roformer.classify_score(''batch_spam'', body, ''spam'')), count(*) FILTER (WHERE roformer.classify(''batch_spam'', body) = ''ham'') FROM sms GROUP BY kind ORDER BY kind');

@@ -114,7 +114,7 @@ deparse_calls(CustomScanState *node, List *ancestors, ExplainState *es, bool mod
 {
 	CustomScan *scan = (CustomScan *) node->ss.ps.plan;
 	List *context = set_deparse_context_plan(es->deparse_cxt, (Plan *) scan, ancestors);
-	bool prefix = list_length(es->rtable) > 1 || es->verbose;
+	bool prefix = roformer_explained_tables(es) > 1 || es->verbose;
 	List *texts = NIL;
 
 	for (int i = 0; i < roformer_scan_field(scan, ROFORMER_SCAN_CALLS); i++)
