@@ -13,7 +13,6 @@ multiply(const RfTile *tile, const size_t rows)
 	const char *b = tile->b;
 	size_t lda = tile->lda / sizeof(float);
 	size_t ldb = tile->ldb * 2 * sizeof(uint16_t);
-	__m256i upper = _mm256_set1_epi32((int) 0xFFFF0000u);
 	Vec sums[ROWS][VECTORS];
 
 #pragma GCC unroll 6
@@ -34,8 +33,8 @@ multiply(const RfTile *tile, const size_t rows)
 			sums[i][0] = vec_fma(value, left, sums[i][0]);
 			sums[i][1] = vec_fma(value, right, sums[i][1]);
 		}
-		left = _mm256_castsi256_ps(_mm256_and_si256(_mm256_loadu_si256(pairs), upper));
-		right = _mm256_castsi256_ps(_mm256_and_si256(_mm256_loadu_si256(pairs + 1), upper));
+		left = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_srli_epi32(_mm256_loadu_si256(pairs), 16), 16));
+		right = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_srli_epi32(_mm256_loadu_si256(pairs + 1), 16), 16));
 #pragma GCC unroll 6
 		for (size_t i = 0; i < rows; i++)
 		{

@@ -20,6 +20,7 @@ multiply(const RfTile *tile, const size_t rows)
 #pragma GCC unroll 6
 	for (size_t i = 0; i < rows; i++)
 		products[i][0] = products[i][1] = (Products){0};
+#pragma GCC unroll 2
 	for (size_t k = 0; k < tile->k; k += 2, a += 4, b += ldb)
 	{
 		__m256i left = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *) b));

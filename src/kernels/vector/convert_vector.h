@@ -108,11 +108,12 @@ convert_int8_wide(const RfFormat *format, const float *values, size_t k, void *r
 	for (size_t first = 0; first < k; first += format->k_block)
 	{
 		size_t depth = k - first < format->k_block ? k - first : format->k_block;
+		size_t padded = padded_depth(format, depth);
 		RfRowHead head = convert_block(format, values + first, depth, codes);
 		int16_t *to = (int16_t *) (block + format->row_head);
 
 		memcpy(block, &head, sizeof(head));
-		for (size_t i = 0; i < padded_depth(format, depth); i++)
+		for (size_t i = 0; i < padded; i++)
 			to[i] = codes[i];
 		block += format->row_head + format->k_block * sizeof(*to);
 	}
