@@ -4,10 +4,11 @@
  *
  *   hardware        "NAME<tab>VALUE<tab>UNIT" a line; NAME<tab>-<tab>WHY for what can't run here
  *
- * fma_256 and fma_512: fp32 fused multiply-add in registers. dot_bf16: vdpbf16ps. dot_int8_256 and
- * dot_int8_512: vpdpbusd. amx_bf16, amx_int8: products of 16 x 64 byte tiles in registers. Two
- * operations a multiply-add. read_N: N MB read again and again, 64 bytes a load, in 2 MB pages
- * where the system gives them; half a megabyte is in the L2 cache.
+ * fma_256 and fma_512: fp32 fused multiply-add in registers. dot_bf16: vdpbf16ps. pairs_int8_256
+ * and pairs_int8_512: vpmaddwd and vpaddd, what products of bytes are without VNNI if none may
+ * saturate. dot_int8_256 and dot_int8_512: vpdpbusd. amx_bf16, amx_int8: products of 16 x 64 byte
+ * tiles in registers. Two operations a multiply-add. read_N: N MB read again and again by the
+ * widest loads, in 2 MB pages where the system gives them; half a megabyte is in the L2 cache.
  *
  * Twelve sums at once hide the latency of each instruction. Times are processor time, the best of
  * REPEATS.
@@ -32,6 +33,7 @@
 #define MEGABYTE ((size_t) 1 << 20)
 #define LARGEST (256 * MEGABYTE)
 #define READ_AT_LEAST (512 * MEGABYTE)
+#define READ_AHEAD ((size_t) 4096)
 #define LINUX_AMX_PERMISSION 0x1023
 #define AMX_TILE_DATA 18
 
@@ -137,6 +139,8 @@ fill_bytes(uint8_t *bytes, size_t size)
 #define FMA512(sum, a, b) _mm512_fmadd_ps(sum, a, b)
 #define DOT_BF16(sum, a, b)                                                                        \
 	(__m512i) _mm512_dpbf16_ps((__m512) (sum), (__m512bh) (a), (__m512bh) (b))
+#define PAIRS_INT8_256(sum, a, b) _mm256_add_epi32(_mm256_madd_epi16(sum, a), b)
+#define PAIRS_INT8_512(sum, a, b) _mm512_add_epi32(_mm512_madd_epi16(sum, a), b)
 #define DOT_INT8_256(sum, a, b) _mm256_dpbusd_avx_epi32(sum, a, b)
 #define DOT_INT8_512(sum, a, b) _mm512_dpbusd_epi32(sum, a, b)
 
@@ -144,6 +148,10 @@ MEASURE_CHAINS(measure_fma_256, "avx2,fma", __m256, LOAD_PS256, FMA256, fill_flo
 MEASURE_CHAINS(measure_fma_512, "avx512f", __m512, LOAD_PS512, FMA512, fill_floats())
 MEASURE_CHAINS(measure_dot_bf16, "avx512f,avx512bf16", __m512i, LOAD_I512, DOT_BF16,
 			   fill_bf16(random_bytes, sizeof(random_bytes)))
+MEASURE_CHAINS(measure_pairs_int8_256, "avx2", __m256i, LOAD_I256, PAIRS_INT8_256,
+			   fill_bytes(random_bytes, sizeof(random_bytes)))
+MEASURE_CHAINS(measure_pairs_int8_512, "avx512f,avx512bw", __m512i, LOAD_I512, PAIRS_INT8_512,
+			   fill_bytes(random_bytes, sizeof(random_bytes)))
 MEASURE_CHAINS(measure_dot_int8_256, "avx2,avxvnni", __m256i, LOAD_I256, DOT_INT8_256,
 			   fill_bytes(random_bytes, sizeof(random_bytes)))
 MEASURE_CHAINS(measure_dot_int8_512, "avx512f,avx512vnni", __m512i, LOAD_I512, DOT_INT8_512,
@@ -294,39 +302,54 @@ static const Peak peaks[] = {
 	{"fma_256", refuse_fma_256, measure_fma_256, CHAIN_OPERATIONS(8), "GFLOP/s"},
 	{"fma_512", refuse_fma_512, measure_fma_512, CHAIN_OPERATIONS(16), "GFLOP/s"},
 	{"dot_bf16", refuse_dot_bf16, measure_dot_bf16, CHAIN_OPERATIONS(32), "GFLOP/s"},
+	{"pairs_int8_256", refuse_fma_256, measure_pairs_int8_256, CHAIN_OPERATIONS(16), "GOP/s"},
+	{"pairs_int8_512", refuse_fma_512, measure_pairs_int8_512, CHAIN_OPERATIONS(32), "GOP/s"},
 	{"dot_int8_256", refuse_dot_int8_256, measure_dot_int8_256, CHAIN_OPERATIONS(32), "GOP/s"},
 	{"dot_int8_512", refuse_dot_int8_512, measure_dot_int8_512, CHAIN_OPERATIONS(64), "GOP/s"},
 	{"amx_bf16", refuse_amx_bf16, measure_amx_bf16, TILE_OPERATIONS(32), "GFLOP/s"},
 	{"amx_int8", refuse_amx_int8, measure_amx_int8, TILE_OPERATIONS(64), "GOP/s"},
 };
 
-/* The compiler's vectors are what the target has; four sums hide the latency of adding. */
-__attribute__((target_clones("avx512f", "avx2", "default"))) static uint64_t
-read_all(const uint64_t *data, size_t words)
-{
-	typedef uint64_t Line __attribute__((vector_size(64)));
-	const Line *lines = (const Line *) data;
-	Line sums[4] = {{0}};
-
-	for (size_t i = 0; i < words / 8; i += 4)
-	{
-		__builtin_prefetch(&lines[i + 64]);
-		__builtin_prefetch(&lines[i + 65]);
-		__builtin_prefetch(&lines[i + 66]);
-		__builtin_prefetch(&lines[i + 67]);
-		sums[0] ^= lines[i];
-		sums[1] ^= lines[i + 1];
-		sums[2] ^= lines[i + 2];
-		sums[3] ^= lines[i + 3];
+/* Four sums hide the latency of combining. */
+#define READ_LINES(name, isa, bytes)                                                               \
+	__attribute__((target(isa))) static uint64_t name(const uint8_t *data, size_t size)            \
+	{                                                                                              \
+		typedef uint64_t Line __attribute__((vector_size(bytes)));                                 \
+		Line s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};                                               \
+		uint64_t sum = 0;                                                                          \
+                                                                                                   \
+		for (size_t i = 0; i < size; i += 4 * (bytes))                                             \
+		{                                                                                          \
+			const Line *lines = (const Line *) (data + i);                                         \
+                                                                                                   \
+			for (size_t line = 0; line < 4 * (bytes); line += 64)                                  \
+				__builtin_prefetch(data + i + READ_AHEAD + line);                                  \
+			s0 ^= lines[0];                                                                        \
+			s1 ^= lines[1];                                                                        \
+			s2 ^= lines[2];                                                                        \
+			s3 ^= lines[3];                                                                        \
+		}                                                                                          \
+		s0 ^= s1 ^ s2 ^ s3;                                                                        \
+		for (size_t i = 0; i < (bytes) / 8; i++)                                                   \
+			sum ^= s0[i];                                                                          \
+		return sum;                                                                                \
 	}
-	sums[0] ^= sums[1] ^ sums[2] ^ sums[3];
-	return sums[0][0] ^ sums[0][1] ^ sums[0][2] ^ sums[0][3] ^ sums[0][4] ^ sums[0][5] ^
-		   sums[0][6] ^ sums[0][7];
+
+READ_LINES(read_avx512, "avx512f", 64)
+READ_LINES(read_avx2, "avx2", 32)
+READ_LINES(read_sse2, "sse2", 16)
+
+static uint64_t
+read_all(const uint8_t *data, size_t size)
+{
+	if (__builtin_cpu_supports("avx512f"))
+		return read_avx512(data, size);
+	return __builtin_cpu_supports("avx2") ? read_avx2(data, size) : read_sse2(data, size);
 }
 
 /* GB/s of one footprint. */
 static double
-measure_read(const uint64_t *data, size_t size)
+measure_read(const uint8_t *data, size_t size)
 {
 	size_t passes = READ_AT_LEAST / size;
 	double best = 1e30;
@@ -336,7 +359,7 @@ measure_read(const uint64_t *data, size_t size)
 		double before = seconds();
 
 		for (size_t pass = 0; pass < passes; pass++)
-			__asm__ volatile("" : : "r"(read_all(data, size / sizeof(*data))));
+			__asm__ volatile("" : : "r"(read_all(data, size)));
 		before = seconds() - before;
 		best = before < best ? before : best;
 	}
@@ -363,7 +386,7 @@ print_reads(void)
 		data[i] = next_random();
 	for (size_t i = 0; i < sizeof(footprints) / sizeof(footprints[0]); i++)
 		printf("read_%g\t%.1f\tGB/s\n", footprints[i],
-			   measure_read(data, (size_t) (footprints[i] * (double) MEGABYTE)));
+			   measure_read((const uint8_t *) data, (size_t) (footprints[i] * (double) MEGABYTE)));
 }
 
 int

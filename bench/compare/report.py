@@ -23,9 +23,17 @@ POLICIES = ("packed", "rows", "buckets", "padded")
 PEER_PEAKS = {
     "fp32": ("fma_256", "fma_512"),
     "f16": ("fma_256", "fma_512"),
-    "bf16": ("fma_512", "dot_bf16", "amx_bf16"),
-    "int8": ("dot_int8_256", "dot_int8_512", "amx_int8"),
-    "q8_0": ("dot_int8_256", "dot_int8_512", "amx_int8"),
+    "bf16": ("fma_256", "fma_512", "dot_bf16", "amx_bf16"),
+    "int8": ("pairs_int8_256", "pairs_int8_512", "dot_int8_256", "dot_int8_512", "amx_int8"),
+    "q8_0": ("pairs_int8_256", "pairs_int8_512", "dot_int8_256", "dot_int8_512", "amx_int8"),
+}
+INT8_PEAKS = {
+    "amx": ("amx_int8",),
+    "avx512_bf16": ("dot_int8_512",),
+    "avx512_vnni": ("dot_int8_512",),
+    "avx512": ("pairs_int8_512",),
+    "avx2_vnni": ("dot_int8_256",),
+    "avx2": ("pairs_int8_256",),
 }
 
 
@@ -88,7 +96,7 @@ def peak_names(figure):
         return ("fma_256",) if kernels.startswith("avx2") else ("fma_256", "fma_512")
     if precision == "bf16":
         return ("amx_bf16",) if kernels == "amx" else ("dot_bf16",)
-    return {"amx": ("amx_int8",), "avx512_bf16": ("dot_int8_512",), "avx512_vnni": ("dot_int8_512",), "avx2_vnni": ("dot_int8_256",)}.get(kernels, ())
+    return INT8_PEAKS.get(kernels, ())
 
 
 def share_of_peak(figure, hardware):
