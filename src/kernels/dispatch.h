@@ -50,6 +50,11 @@ typedef struct RfTile
 	float *c;          /* [rows,columns], ldc apart */
 	size_t ldc;
 	bool accumulate;
+	/* What may be fetched meanwhile: regions, one for each RF_LANES columns, ahead_step bytes of
+	 * each in a step of k_step terms. */
+	const char *ahead;
+	size_t ahead_step;
+	size_t ahead_region; /* from one to the next */
 } RfTile;
 
 /* c = activation(a * transpose(weight) + bias), or c += that. */

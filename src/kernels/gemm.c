@@ -32,6 +32,32 @@ activate_block(const RfKernels *kernels, const RfGemm *gemm, const RfTile *tile)
 		activate(tile->c + i * tile->ldc, tile->columns);
 }
 
+/* Strip after strip of a block fetches its share of what is read next. */
+typedef struct Ahead
+{
+	const char *share;
+	size_t step; /* bytes of a region for one step of k */
+	size_t region;
+	size_t size;
+} Ahead;
+
+/*
+ * What follows the block in memory, of its size. All strips have a part in it, so that memory is
+ * read the whole time, not only while the first of them meets weights that nobody had before.
+ */
+static Ahead
+plan_ahead(const RfFormat *format, const char *block, size_t width, size_t depth, size_t strips)
+{
+	size_t steps = (depth + format->k_step - 1) / format->k_step;
+	size_t regions = width / RF_LANES;
+	size_t bytes = width * (format->head + steps * format->k_step * format->term);
+	Ahead ahead = {.share = block + bytes, .step = (bytes - 1) / (steps * regions * strips) + 1};
+
+	ahead.region = ahead.step * steps;
+	ahead.size = ahead.region * regions;
+	return ahead;
+}
+
 /* Rows [first, end) against columns [column, column + columns) of one panel. */
 static void
 multiply_panel(const RfKernels *kernels, const RfFormat *format, const RfGemm *gemm, size_t first,
@@ -42,12 +68,14 @@ multiply_panel(const RfKernels *kernels, const RfFormat *format, const RfGemm *g
 	size_t strip = strip_rows(end - first, format->tile_rows);
 	size_t block_size = width * (format->head + format->k_block * format->term);
 	size_t row_block_size = format->row_head + format->k_block * format->row_term;
+	size_t strips = (end - first + strip - 1) / strip;
 
 	for (size_t block = 0; block * format->k_block < gemm->k; block++)
 	{
 		size_t k = block * format->k_block;
 		size_t depth = smaller(format->k_block, gemm->k - k);
 		bool last = k + depth == gemm->k;
+		Ahead ahead = plan_ahead(format, panel + block * block_size, width, depth, strips);
 
 		for (size_t row = first; row < end; row += strip)
 		{
@@ -63,8 +91,12 @@ multiply_panel(const RfKernels *kernels, const RfFormat *format, const RfGemm *g
 				.c = gemm->c + row * gemm->ldc + column,
 				.ldc = gemm->ldc,
 				.accumulate = k > 0 || gemm->accumulate,
+				.ahead = ahead.share,
+				.ahead_step = ahead.step,
+				.ahead_region = ahead.region,
 			};
 
+			ahead.share += ahead.size;
 			format->tile(&tile);
 			if (last && gemm->activation != RF_ACT_LINEAR)
 				activate_block(kernels, gemm, &tile);

@@ -12,6 +12,7 @@ multiply(const RfTile *tile, const size_t rows)
 	const float *a = tile->a;
 	const float *b = tile->b;
 	size_t lda = tile->lda / sizeof(float);
+	const char *ahead = tile->ahead;
 	Vec sums[ROWS][VECTORS];
 
 #pragma GCC unroll 6
@@ -22,7 +23,7 @@ multiply(const RfTile *tile, const size_t rows)
 		Vec left = vec_load(b);
 		Vec right = vec_load(b + VEC_LANES);
 
-		_mm_prefetch((const char *) (b + PREFETCH_STEPS * tile->ldb), _MM_HINT_T0);
+		ahead = fetch_ahead(tile, ahead);
 #pragma GCC unroll 6
 		for (size_t i = 0; i < rows; i++)
 		{

@@ -19,8 +19,13 @@
 #define ROWS RF_TILE_ROWS_AVX2
 #define VECTORS (RF_TILE_COLUMNS_AVX2 / 8)
 
-/* Steps of k by which the weights are prefetched: the hardware's streamer stops at page borders. */
-#define PREFETCH_STEPS 64
+/* Into the second level: the first holds the block that the strips pass. */
+VEC_INLINE const char *
+fetch_ahead(const RfTile *tile, const char *ahead)
+{
+	_mm_prefetch(ahead, _MM_HINT_T1);
+	return ahead + tile->ahead_step;
+}
 
 /* count: columns of this vector, 1 .. 8 */
 VEC_INLINE void

@@ -13,6 +13,7 @@ multiply(const RfTile *tile, const size_t rows)
 	const char *b = tile->b;
 	size_t lda = tile->lda / sizeof(float);
 	size_t ldb = tile->ldb * 2 * sizeof(uint16_t);
+	const char *ahead = tile->ahead;
 	Vec sums[ROWS][VECTORS];
 
 #pragma GCC unroll 6
@@ -24,7 +25,7 @@ multiply(const RfTile *tile, const size_t rows)
 		Vec left = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_loadu_si256(pairs), 16));
 		Vec right = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_loadu_si256(pairs + 1), 16));
 
-		_mm_prefetch(b + PREFETCH_STEPS * ldb, _MM_HINT_T0);
+		ahead = fetch_ahead(tile, ahead);
 #pragma GCC unroll 6
 		for (size_t i = 0; i < rows; i++)
 		{

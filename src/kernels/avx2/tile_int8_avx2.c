@@ -15,6 +15,7 @@ multiply(const RfTile *tile, const size_t rows)
 	const char *b = column_terms(tile);
 	size_t lda = tile->lda;
 	size_t ldb = tile->ldb * 2;
+	const char *ahead = tile->ahead;
 	Products products[ROWS][VECTORS];
 
 #pragma GCC unroll 6
@@ -26,7 +27,7 @@ multiply(const RfTile *tile, const size_t rows)
 		__m256i left = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *) b));
 		__m256i right = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *) (b + 16)));
 
-		_mm_prefetch(b + PREFETCH_STEPS * ldb, _MM_HINT_T0);
+		ahead = fetch_ahead(tile, ahead);
 #pragma GCC unroll 6
 		for (size_t i = 0; i < rows; i++)
 		{

@@ -14,6 +14,7 @@ multiply(const RfTile *tile, const size_t rows, const size_t vectors)
 	const float *b = tile->b;
 	size_t lda = tile->lda / sizeof(float);
 	size_t ldb = tile->ldb;
+	const char *ahead = tile->ahead;
 	__m512 sums[ROWS][VECTORS];
 
 #pragma GCC unroll 6
@@ -25,12 +26,10 @@ multiply(const RfTile *tile, const size_t rows, const size_t vectors)
 	{
 		__m512 columns[VECTORS];
 
+		ahead = fetch_ahead(tile, ahead, vectors);
 #pragma GCC unroll 4
 		for (size_t j = 0; j < vectors; j++)
-		{
 			columns[j] = _mm512_loadu_ps(b + j * 16);
-			_mm_prefetch((const char *) (b + PREFETCH_STEPS * ldb + j * 16), _MM_HINT_T1);
-		}
 #pragma GCC unroll 6
 		for (size_t i = 0; i < rows; i++)
 		{

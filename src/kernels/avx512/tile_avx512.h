@@ -20,8 +20,15 @@
 #define ROWS RF_TILE_ROWS_AVX512
 #define VECTORS (RF_TILE_COLUMNS_AVX512 / 16)
 
-/* Steps of k by which the weights are prefetched: the hardware's streamer stops at page borders. */
-#define PREFETCH_STEPS 64
+/* Into the second level: the first holds the block that the strips pass. */
+INLINE const char *
+fetch_ahead(const RfTile *tile, const char *ahead, const size_t vectors)
+{
+#pragma GCC unroll 4
+	for (size_t j = 0; j < vectors; j++)
+		_mm_prefetch(ahead + j * tile->ahead_region, _MM_HINT_T1);
+	return ahead + tile->ahead_step;
+}
 
 /* The columns of the last of so many vectors. */
 INLINE __mmask16

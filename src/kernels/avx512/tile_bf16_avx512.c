@@ -34,6 +34,7 @@ multiply(const RfTile *tile, const size_t rows, const size_t vectors)
 	size_t lda = tile->lda / sizeof(float);
 	size_t ldb = tile->ldb * 2 * sizeof(uint16_t);
 	__m512i upper = _mm512_set1_epi32((int) 0xFFFF0000u);
+	const char *ahead = tile->ahead;
 	__m512 sums[ROWS][VECTORS];
 
 #pragma GCC unroll 6
@@ -45,12 +46,10 @@ multiply(const RfTile *tile, const size_t rows, const size_t vectors)
 	{
 		__m512 columns[VECTORS];
 
+		ahead = fetch_ahead(tile, ahead, vectors);
 #pragma GCC unroll 4
 		for (size_t j = 0; j < vectors; j++)
-		{
 			columns[j] = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(b + j * 64), 16));
-			_mm_prefetch(b + PREFETCH_STEPS * ldb + j * 64, _MM_HINT_T1);
-		}
 		multiply_step(a + k, lda, rows, vectors, columns, sums);
 #pragma GCC unroll 4
 		for (size_t j = 0; j < vectors; j++)

@@ -17,6 +17,7 @@ multiply(const RfTile *tile, const size_t rows, const size_t vectors)
 	const char *b = tile->b;
 	size_t lda = tile->lda;
 	size_t ldb = tile->ldb * 2 * sizeof(uint16_t);
+	const char *ahead = tile->ahead;
 	__m512 sums[ROWS][VECTORS];
 
 #pragma GCC unroll 6
@@ -28,12 +29,10 @@ multiply(const RfTile *tile, const size_t rows, const size_t vectors)
 	{
 		__m512bh columns[VECTORS];
 
+		ahead = fetch_ahead(tile, ahead, vectors);
 #pragma GCC unroll 4
 		for (size_t j = 0; j < vectors; j++)
-		{
 			columns[j] = (__m512bh) _mm512_loadu_si512(b + j * 64);
-			_mm_prefetch(b + PREFETCH_STEPS * ldb + j * 64, _MM_HINT_T1);
-		}
 #pragma GCC unroll 6
 		for (size_t i = 0; i < rows; i++)
 		{

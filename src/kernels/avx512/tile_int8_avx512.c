@@ -17,6 +17,7 @@ multiply(const RfTile *tile, const size_t rows, const size_t vectors)
 	const char *b = column_terms(tile);
 	size_t lda = tile->lda;
 	size_t ldb = tile->ldb * 2;
+	const char *ahead = tile->ahead;
 	Products products[ROWS][VECTORS];
 
 #pragma GCC unroll 6
@@ -28,12 +29,10 @@ multiply(const RfTile *tile, const size_t rows, const size_t vectors)
 	{
 		__m512i columns[VECTORS];
 
+		ahead = fetch_ahead(tile, ahead, vectors);
 #pragma GCC unroll 4
 		for (size_t j = 0; j < vectors; j++)
-		{
 			columns[j] = _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *) (b + j * 32)));
-			_mm_prefetch(b + PREFETCH_STEPS * ldb + j * 32, _MM_HINT_T1);
-		}
 #pragma GCC unroll 6
 		for (size_t i = 0; i < rows; i++)
 		{

@@ -14,6 +14,7 @@ multiply(const RfTile *tile, const size_t rows, const size_t vectors)
 	const char *b = column_terms(tile);
 	size_t lda = tile->lda;
 	size_t ldb = tile->ldb * 4;
+	const char *ahead = tile->ahead;
 	Products products[ROWS][VECTORS];
 
 #pragma GCC unroll 6
@@ -25,12 +26,10 @@ multiply(const RfTile *tile, const size_t rows, const size_t vectors)
 	{
 		__m512i columns[VECTORS];
 
+		ahead = fetch_ahead(tile, ahead, vectors);
 #pragma GCC unroll 4
 		for (size_t j = 0; j < vectors; j++)
-		{
 			columns[j] = _mm512_loadu_si512(b + j * 64);
-			_mm_prefetch(b + PREFETCH_STEPS * ldb + j * 64, _MM_HINT_T1);
-		}
 #pragma GCC unroll 6
 		for (size_t i = 0; i < rows; i++)
 		{
