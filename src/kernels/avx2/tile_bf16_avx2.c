@@ -1,6 +1,6 @@
 /*
  * tile_bf16_avx2.c - the GEMM's tile in bf16: pairs of weights are widened as they are loaded, rows
- * of a are fp32.
+ * of a are fp32. Upper halves by two shifts: a mask would take the register that the sums need.
  */
 #if defined(__x86_64__)
 
@@ -34,8 +34,10 @@ multiply(const RfTile *tile, const size_t rows)
 			sums[i][0] = vec_fma(value, left, sums[i][0]);
 			sums[i][1] = vec_fma(value, right, sums[i][1]);
 		}
-		left = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_srli_epi32(_mm256_loadu_si256(pairs), 16), 16));
-		right = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_srli_epi32(_mm256_loadu_si256(pairs + 1), 16), 16));
+		left = _mm256_castsi256_ps(
+			_mm256_slli_epi32(_mm256_srli_epi32(_mm256_loadu_si256(pairs), 16), 16));
+		right = _mm256_castsi256_ps(
+			_mm256_slli_epi32(_mm256_srli_epi32(_mm256_loadu_si256(pairs + 1), 16), 16));
 #pragma GCC unroll 6
 		for (size_t i = 0; i < rows; i++)
 		{
