@@ -97,6 +97,7 @@ typedef struct RfRun
 	RfArena *arena;            /* where results go */
 	const char *const *labels; /* [C] UTF-8, for rf_run_tag instead of the model's; NULL: those */
 	const RfHeld *held;        /* rows that are computed already; NULL: none */
+	size_t most_tokens;        /* of a row whose result the caller has room for; 0: of any */
 	/* told after each batch, when stats say what it added; may clear them, must not throw */
 	void (*batch_done)(struct RfRun *run);
 } RfRun;

@@ -191,10 +191,11 @@ extern RfCode rf_encode_tokens(const RfTokenizer *tokenizer, const RfTokens *tex
 
 /*
  * Ids to text: tokens joined by blanks, " ##" removed; clean_up also removes the blanks before
- * punctuation and English contractions as the reference does. The result is NUL-terminated.
+ * punctuation and English contractions as the reference does. The result is NUL-terminated. abort_fn
+ * may be NULL.
  */
 extern RfCode rf_decode(const RfTokenizer *tokenizer, const int32_t *ids, size_t count,
-						bool skip_special_tokens, bool clean_up, RfArena *arena, char **text,
-						size_t *length, RfError *err);
+						bool skip_special_tokens, bool clean_up, const RfAbort *abort_fn,
+						RfArena *arena, char **text, size_t *length, RfError *err);
 
 #endif

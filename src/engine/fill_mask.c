@@ -13,6 +13,8 @@
 #include <string.h>
 
 #define GROUP_MASKS ((size_t) 8)
+/* Of a row's sequences: no caller could return more. */
+#define MOST_BYTES ((size_t) 1024 * 1024 * 1024)
 
 typedef struct FillContext
 {
@@ -32,6 +34,7 @@ typedef struct FillRow
 	RfArena *scratch;
 	RfArena *arena;
 	RfFills *fills;
+	size_t *bytes; /* of the sequences so far */
 } FillRow;
 
 static double
@@ -61,13 +64,16 @@ describe_fill(const FillRow *row, size_t mask, int32_t id, float score, RfError 
 	fill->mask = (int32_t) mask;
 	fill->id = id;
 	fill->score = score;
-	RF_TRY(rf_decode(tokenizer, &id, 1, false, true, row->arena, &text, &length, err));
+	RF_TRY(rf_decode(tokenizer, &id, 1, false, true, NULL, row->arena, &text, &length, err));
 	fill->token = text;
 	RF_NEW(row->scratch, ids, tokens, err);
 	memcpy(ids, row->encoding->input_ids, tokens * sizeof(int32_t));
 	ids[row->masks[mask]] = id;
-	RF_TRY(
-		rf_decode(tokenizer, ids, tokens, row->count == 1, true, row->arena, &text, &length, err));
+	RF_TRY(rf_decode(tokenizer, ids, tokens, row->count == 1, true, NULL, row->arena, &text,
+					 &length, err));
+	*row->bytes += length + 1;
+	RF_FAIL_IF(*row->bytes > MOST_BYTES, err, RF_LIMIT,
+			   "%zu fills of %zu tokens are more than 1 GB", row->count * row->top_k, tokens);
 	fill->sequence = text;
 	row->fills->count++;
 	rf_arena_rewind(row->scratch, mark);
@@ -138,6 +144,7 @@ fill_row(RfSession *session, RfRun *run, const RfRunBatch *batch, size_t index,
 	RfArenaMark mark = rf_arena_mark(batch->scratch);
 	size_t width = (size_t) session->model.config->hidden_size;
 	RfFills *fills = &context->fills[batch->first + index];
+	size_t bytes = 0;
 	FillRow row = {
 		.session = session,
 		.encoding = &batch->encodings[index],
@@ -146,6 +153,7 @@ fill_row(RfSession *session, RfRun *run, const RfRunBatch *batch, size_t index,
 		.scratch = batch->scratch,
 		.arena = run->arena,
 		.fills = fills,
+		.bytes = &bytes,
 	};
 	size_t *masks;
 

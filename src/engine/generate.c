@@ -250,8 +250,8 @@ put_result(const Generation *generation, const Row *row, RfError *err)
 	RF_NEW(arena, ids, result->count, err);
 	memcpy(ids, row->ids + row->prompt, result->count * sizeof(*ids));
 	result->ids = ids;
-	RF_TRY(rf_decode(&generation->session->tokenizer, ids, result->count, true, true, arena, &text,
-					 &result->length, err));
+	RF_TRY(rf_decode(&generation->session->tokenizer, ids, result->count, true, true,
+					 &generation->session->abort_fn, arena, &text, &result->length, err));
 	result->text = text;
 	return RF_OK;
 }

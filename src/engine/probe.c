@@ -38,7 +38,7 @@ make_text(const RfTokenizer *tokenizer, int32_t vocab_size, uint64_t *state, RfA
 
 	while (count < wanted)
 		ids[count++] = (int32_t) draw(state, (uint32_t) vocab_size);
-	RF_TRY(rf_decode(tokenizer, ids, count, true, false, arena, &text, &input->length, err));
+	RF_TRY(rf_decode(tokenizer, ids, count, true, false, NULL, arena, &text, &input->length, err));
 	input->text = text;
 	return RF_OK;
 }

@@ -92,6 +92,9 @@ rf_run_encode(RfSession *session, RfRun *run, const RfInput *input, size_t padde
 			rf_error_detail(err, "This is nothing that can be computed in windows.");
 		return RF_TOO_LONG;
 	}
+	RF_FAIL_IF(run->most_tokens > 0 && encoding->count > run->most_tokens, err, RF_LIMIT,
+			   "text has %zu tokens, of which a result can have %zu at most", encoding->count,
+			   run->most_tokens);
 	run->stats.rows++;
 	run->stats.tokens += count_seen(encoding);
 	run->stats.truncated_rows += encoding->removed > 0;

@@ -12,10 +12,16 @@
 #include "rf/utf8.h"
 #include "tokenizer_block.h"
 
+/* Bytes, or tokens, between two looks at whether to stop. */
+#define POLL_BYTES ((size_t) 1024 * 1024)
+#define POLL_TOKENS 4096
+
 typedef struct Output
 {
 	char *bytes;
 	size_t used;
+	const RfAbort *abort_fn;
+	RfError *err;
 } Output;
 
 static const struct
@@ -35,27 +41,47 @@ append(Output *output, const char *bytes, size_t length)
 	output->used += length;
 }
 
+static RfCode
+poll_abort(const Output *output)
+{
+	RF_FAIL_IF(rf_abort_requested(output->abort_fn), output->err, RF_CANCELED,
+			   "decoding was canceled");
+	return RF_OK;
+}
+
 /* Replaces from the byte start on, in place, left to right without overlap. */
-static void
+static RfCode
 replace(Output *output, size_t start, const char *from, const char *to)
 {
 	size_t from_length = strlen(from);
 	size_t to_length = strlen(to);
 	size_t kept = start;
 	size_t at = start;
+	size_t poll = start + POLL_BYTES;
 
 	while (at < output->used)
 	{
+		const char *next = memchr(output->bytes + at, from[0], output->used - at);
+		size_t plain = next == NULL ? output->used - at : (size_t) (next - output->bytes) - at;
+
+		memmove(output->bytes + kept, output->bytes + at, plain);
+		kept += plain;
+		at += plain;
 		if (output->used - at >= from_length && memcmp(output->bytes + at, from, from_length) == 0)
 		{
 			memcpy(output->bytes + kept, to, to_length);
 			kept += to_length;
 			at += from_length;
 		}
-		else
+		else if (at < output->used)
 			output->bytes[kept++] = output->bytes[at++];
+		if (at < poll)
+			continue;
+		RF_TRY(poll_abort(output));
+		poll = at + POLL_BYTES;
 	}
 	output->used = kept;
+	return RF_OK;
 }
 
 static bool
@@ -94,14 +120,15 @@ strip(Output *output, size_t start, const RfUnicode *unicode)
 	output->used -= first - start;
 }
 
-static void
+static RfCode
 finish_run(Output *output, size_t start, const RfUnicode *unicode)
 {
-	replace(output, start, " ##", "");
+	RF_TRY(replace(output, start, " ##", ""));
 	strip(output, start, unicode);
+	return RF_OK;
 }
 
-static void
+static RfCode
 join_tokens(const RfTokenizer *tokenizer, const RfTokenizerView *view, const int32_t *ids,
 			size_t count, bool skip_special_tokens, Output *output)
 {
@@ -116,10 +143,12 @@ join_tokens(const RfTokenizer *tokenizer, const RfTokenizerView *view, const int
 		size_t length;
 		const char *token = rf_tokenizer_token(tokenizer, ids[i], &length);
 
+		if (i % POLL_TOKENS == 0)
+			RF_TRY(poll_abort(output));
 		if (skip_special_tokens && rf_tokenizer_is_special(tokenizer, ids[i]))
 			continue;
 		if (in_run && added)
-			finish_run(output, run, &view->unicode);
+			RF_TRY(finish_run(output, run, &view->unicode));
 		if (any)
 			append(output, " ", 1);
 		if (!in_run)
@@ -128,16 +157,16 @@ join_tokens(const RfTokenizer *tokenizer, const RfTokenizerView *view, const int
 		in_run = !added;
 		append(output, token, length);
 	}
-	if (in_run)
-		finish_run(output, run, &view->unicode);
+	return in_run ? finish_run(output, run, &view->unicode) : RF_OK;
 }
 
 RfCode
 rf_decode(const RfTokenizer *tokenizer, const int32_t *ids, size_t count, bool skip_special_tokens,
-		  bool clean_up, RfArena *arena, char **text, size_t *length, RfError *err)
+		  bool clean_up, const RfAbort *abort_fn, RfArena *arena, char **text, size_t *length,
+		  RfError *err)
 {
 	RfTokenizerView view;
-	Output output = {0};
+	Output output = {.abort_fn = abort_fn, .err = err};
 	size_t room = 1;
 
 	rf_tokenizer_view(tokenizer, &view);
@@ -150,10 +179,9 @@ rf_decode(const RfTokenizer *tokenizer, const int32_t *ids, size_t count, bool s
 			return rf_error_memory(err, SIZE_MAX);
 	}
 	RF_NEW(arena, output.bytes, room, err);
-	join_tokens(tokenizer, &view, ids, count, skip_special_tokens, &output);
-	if (clean_up)
-		for (size_t i = 0; i < sizeof(replacements) / sizeof(replacements[0]); i++)
-			replace(&output, 0, replacements[i].from, replacements[i].to);
+	RF_TRY(join_tokens(tokenizer, &view, ids, count, skip_special_tokens, &output));
+	for (size_t i = 0; clean_up && i < sizeof(replacements) / sizeof(replacements[0]); i++)
+		RF_TRY(replace(&output, 0, replacements[i].from, replacements[i].to));
 	output.bytes[output.used] = '\0';
 	*text = output.bytes;
 	*length = output.used;

@@ -71,7 +71,7 @@ check_encoding(const RfTokenizer *tokenizer, const RfInput *input, RfArena *aren
 
 	fuzz_require(rf_encode(tokenizer, input, &options, NULL, arena, &encoding, &err) == RF_OK);
 	fuzz_require(encoding.count == 16);
-	fuzz_require(rf_decode(tokenizer, encoding.input_ids, encoding.count, false, true, arena,
+	fuzz_require(rf_decode(tokenizer, encoding.input_ids, encoding.count, false, true, NULL, arena,
 						   &decoded, &length, &err) == RF_OK);
 	fuzz_require(rf_utf8_valid_prefix(decoded, length) == length);
 }

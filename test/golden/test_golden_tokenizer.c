@@ -434,7 +434,7 @@ expect_decoded(GoldenTokenizer *golden, const json_t *record, const char *key, b
 	assert_non_null(ids);
 	for (size_t i = 0; i < count; i++)
 		ids[i] = (int32_t) json_integer_value(json_array_get(list, i));
-	assert_int_equal(rf_decode(&golden->tokenizer, ids, count, skip, clean_up, &golden->arena,
+	assert_int_equal(rf_decode(&golden->tokenizer, ids, count, skip, clean_up, NULL, &golden->arena,
 							   &text, &length, &err),
 					 RF_OK);
 	if (length != json_string_length(expected) ||

@@ -52,6 +52,12 @@ SELECT array_dims(roformer.hidden_state('bare', repeat('one ', 1000)));
 RESET roformer.max_length;
 SELECT array_dims(roformer.hidden_state('bare', repeat('one ', 1000)));
 
+-- what no array can hold is refused before it is computed
+SET roformer.max_length = 1000000;
+SELECT roformer.logits('masked', repeat('one ', 900000));
+SELECT roformer.logits('masked', ARRAY['one', repeat('one ', 900000)]);
+RESET roformer.max_length;
+
 \o /dev/null
 SELECT roformer.drop_model(name) FROM unnest('{sequence,token,masked,bare}'::text[]) AS name;
 \o

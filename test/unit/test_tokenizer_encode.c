@@ -281,7 +281,7 @@ expect_decoded(const char *vocab, const char *added, bool skip, bool clean_up, c
 	here.options.added_count = 1;
 	fixture_open(&here, vocab);
 	assert_int_equal(rf_decode(&here.tokenizer, ids, sizeof(ids) / sizeof(ids[0]), skip, clean_up,
-							   &here.arena, &text, &length, &here.err),
+							   NULL, &here.arena, &text, &length, &here.err),
 					 RF_OK);
 	assert_string_equal(text, expected);
 	assert_int_equal(length, strlen(expected));
@@ -316,15 +316,56 @@ nothing_decodes_to_nothing(void **state)
 	size_t length;
 
 	(void) state;
-	assert_int_equal(rf_decode(&fixture.tokenizer, NULL, 0, false, true, &fixture.arena, &text,
-							   &length, &fixture.err),
+	assert_int_equal(rf_decode(&fixture.tokenizer, NULL, 0, false, true, NULL, &fixture.arena,
+							   &text, &length, &fixture.err),
 					 RF_OK);
 	assert_string_equal(text, "");
-	assert_int_equal(rf_decode(&fixture.tokenizer, special, 2, true, true, &fixture.arena, &text,
-							   &length, &fixture.err),
+	assert_int_equal(rf_decode(&fixture.tokenizer, special, 2, true, true, NULL, &fixture.arena,
+							   &text, &length, &fixture.err),
 					 RF_OK);
 	assert_string_equal(text, "");
 	assert_int_equal(length, 0);
+}
+
+static bool
+request_after(void *context)
+{
+	size_t *left = context;
+
+	return (*left)-- == 0;
+}
+
+/* Joining, each of the replacements and what they go through are looked at. */
+static void
+decoding_can_be_canceled(void **state)
+{
+	enum
+	{
+		COUNT = 2 * 1024 * 1024
+	};
+	int32_t *ids = malloc(COUNT * sizeof(*ids));
+	size_t polls = 0;
+	char *text;
+	size_t length;
+	RfCode code = RF_CANCELED;
+
+	(void) state;
+	assert_non_null(ids);
+	for (size_t i = 0; i < COUNT; i++)
+		ids[i] = ID_FIRST + (int32_t) (i % 2);
+	for (; code == RF_CANCELED; polls = 2 * polls + 1)
+	{
+		RfArenaMark mark = rf_arena_mark(&fixture.arena);
+		size_t left = polls;
+		RfAbort abort_fn = {request_after, &left};
+
+		code = rf_decode(&fixture.tokenizer, ids, COUNT, false, true, &abort_fn, &fixture.arena,
+						 &text, &length, &fixture.err);
+		rf_arena_rewind(&fixture.arena, mark);
+	}
+	assert_int_equal(code, RF_OK);
+	assert_true(polls > COUNT / 4096);
+	free(ids);
 }
 
 int
@@ -343,6 +384,7 @@ main(void)
 		cmocka_unit_test(tokens_are_joined_to_text),
 		cmocka_unit_test(cleaning_up_follows_the_order_of_replacements),
 		cmocka_unit_test(nothing_decodes_to_nothing),
+		cmocka_unit_test(decoding_can_be_canceled),
 	};
 
 	return cmocka_run_group_tests_name("tokenizer_encode", tests, set_up, tear_down);

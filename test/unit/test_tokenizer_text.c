@@ -513,8 +513,8 @@ do_everything(RfArena *arena, const char *text, size_t length)
 	RF_TRY(rf_tokenizer_compile(&options, vocab, strlen(vocab), arena, &block, &size, &err));
 	RF_TRY(rf_tokenizer_open(block, size, &tokenizer, &err));
 	RF_TRY(rf_encode(&tokenizer, &input, &encode, NULL, arena, &encoding, &err));
-	return rf_decode(&tokenizer, encoding.input_ids, encoding.count, false, true, arena, &decoded,
-					 &decoded_length, &err);
+	return rf_decode(&tokenizer, encoding.input_ids, encoding.count, false, true, NULL, arena,
+					 &decoded, &decoded_length, &err);
 }
 
 static void

@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -99,6 +100,7 @@ roformer_array_of_ints(const int32 *values, const bool *nulls, size_t count)
 	Datum *datums = palloc(sizeof(Datum) * (count + 1));
 	Datum result;
 
+	CHECK_FOR_INTERRUPTS();
 	for (size_t i = 0; i < count; i++)
 		datums[i] = Int32GetDatum(values[i]);
 	result = roformer_array_of_datums(datums, unconstify(bool *, nulls), (int) count, 1, INT4OID);

@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include "utils/array.h"
+
 #include "pg/fn.h"
 
 PG_FUNCTION_INFO_V1(roformer_logits);
@@ -19,13 +21,17 @@ PG_FUNCTION_INFO_V1(roformer_hidden_state_set);
 typedef RfCode (*MatrixRun)(RfSession *session, RfRun *run, const RfInput *inputs, size_t count,
 							RfMatrix *matrices, RfError *err);
 
-/* flat: of matrices with one row an array of one dimension */
+/*
+ * flat: of matrices with one row an array of one dimension. numbers: those a token has in the
+ * result, so that a text with too many of them is refused before it is computed.
+ */
 static void
-compute_matrices(RoformerCall *call, MatrixRun run, bool flat, Datum *results)
+compute_matrices(RoformerCall *call, MatrixRun run, bool flat, int32 numbers, Datum *results)
 {
 	RfMatrix matrices[PART_TEXTS];
 	RfError err;
 
+	call->run.most_tokens = numbers > 0 ? MaxArraySize / numbers : 0;
 	for (size_t first = 0; first < call->count; first += PART_TEXTS)
 	{
 		RfArenaMark mark = rf_arena_mark(&call->arena);
@@ -46,15 +52,31 @@ compute_matrices(RoformerCall *call, MatrixRun run, bool flat, Datum *results)
 	}
 }
 
+static int32
+numbers_of_token(const RfConfig *config)
+{
+	switch (config->task)
+	{
+		case RF_TASK_SEQUENCE_CLASSIFICATION:
+			return 0;
+		case RF_TASK_MASKED_LM:
+		case RF_TASK_CAUSAL_LM:
+			return config->vocab_size;
+		default:
+			return config->num_labels;
+	}
+}
+
 /* [C] for sequence classification, else two dimensions as the task has them */
 static void
 compute_logits(RoformerCall *call, Datum *results)
 {
-	RfTask task = rf_session_config(call->session->engine)->task;
+	const RfConfig *config = rf_session_config(call->session->engine);
 
-	if (task == RF_TASK_ENCODER || task == RF_TASK_MULTIPLE_CHOICE)
+	if (config->task == RF_TASK_ENCODER || config->task == RF_TASK_MULTIPLE_CHOICE)
 		roformer_task_refuse(call, "has no logits of a single text");
-	compute_matrices(call, rf_run_logits, task == RF_TASK_SEQUENCE_CLASSIFICATION, results);
+	compute_matrices(call, rf_run_logits, config->task == RF_TASK_SEQUENCE_CLASSIFICATION,
+					 numbers_of_token(config), results);
 }
 
 static const RoformerFunction logits = {.options = 0, .run = compute_logits};
@@ -75,7 +97,8 @@ roformer_logits_set(PG_FUNCTION_ARGS)
 static void
 compute_hidden_state(RoformerCall *call, Datum *results)
 {
-	compute_matrices(call, rf_run_hidden_state, false, results);
+	compute_matrices(call, rf_run_hidden_state, false,
+					 rf_session_config(call->session->engine)->hidden_size, results);
 }
 
 static const RoformerFunction hidden_state = {.options = 0, .run = compute_hidden_state};

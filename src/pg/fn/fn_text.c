@@ -9,6 +9,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 
 #include "pg/fn.h"
@@ -49,6 +50,7 @@ tokens_of_ids(RoformerCall *call, const int32 *ids, size_t count)
 		size_t length;
 		const char *token = rf_tokenizer_token(tokenizer, ids[i], &length);
 
+		CHECK_FOR_INTERRUPTS();
 		tokens[i] = PointerGetDatum(roformer_utf8_to_text(token, length));
 	}
 	return roformer_array_of_datums(tokens, NULL, (int) count, 1, TEXTOID);
@@ -161,6 +163,7 @@ place_tokens(RoformerCall *call, size_t input, const RfEncoding *encoding, int32
 	{
 		bool second = call->pairs != NULL && encoding->token_type_ids[t] == 1;
 
+		CHECK_FOR_INTERRUPTS();
 		added[t] = encoding->start[t] < 0;
 		start[t] = length[t] = 0;
 		if (!added[t])
@@ -243,6 +246,7 @@ roformer_decode(PG_FUNCTION_ARGS)
 	ArrayType *array = PG_GETARG_ARRAYTYPE_P(1);
 	int count;
 	int32 *ids = read_ids(array, &count);
+	RfAbort abort_fn = roformer_abort();
 	RoformerCall call;
 	RfError err;
 	char *decoded;
@@ -251,7 +255,8 @@ roformer_decode(PG_FUNCTION_ARGS)
 
 	roformer_call_begin(&call, fcinfo, 1);
 	roformer_check(rf_decode(rf_session_tokenizer(call.session->engine), ids, count,
-							 PG_GETARG_BOOL(2), true, &call.arena, &decoded, &length, &err),
+							 PG_GETARG_BOOL(2), true, &abort_fn, &call.arena, &decoded, &length,
+							 &err),
 				   &err);
 	result = roformer_utf8_to_text(decoded, length);
 	roformer_call_end(&call);

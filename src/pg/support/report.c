@@ -127,6 +127,18 @@ add_origin(const RfError *err)
 					  (uint64) err->offset);
 }
 
+/* The engine doesn't know what settings are called. */
+static int
+add_hint(const RfError *err)
+{
+	if (err->hint[0] != '\0')
+		return errhint("%s", roformer_report_text(err->hint));
+	if (err->code == RF_TOO_LONG)
+		return errhint("A larger roformer.max_length reads more of such texts, and with "
+					   "roformer.overflow = truncate they are cut.");
+	return 0;
+}
+
 void
 roformer_report_error(const RfError *err)
 {
@@ -140,6 +152,5 @@ roformer_report_error(const RfError *err)
 
 	ereport(ERROR, (errcode(choose_sqlstate(err)), errmsg("%s", roformer_report_text(err->message)),
 					err->detail[0] != '\0' ? errdetail("%s", roformer_report_text(err->detail)) : 0,
-					err->hint[0] != '\0' ? errhint("%s", roformer_report_text(err->hint)) : 0,
-					err->origin[0] != '\0' ? add_origin(err) : 0));
+					add_hint(err), err->origin[0] != '\0' ? add_origin(err) : 0));
 }

@@ -10,6 +10,7 @@
 
 #include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
+#include "utils/memutils.h"
 
 #include "pg/support.h"
 
@@ -53,13 +54,26 @@ roformer_utf8_to_cstring(const char *utf8, size_t length)
 	return converted == utf8 ? pnstrdup(utf8, length) : converted;
 }
 
+static void
+check_text_size(size_t bytes)
+{
+	if (bytes > MaxAllocSize - VARHDRSZ)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("result of %zu bytes exceeds the maximum size of a text", bytes)));
+}
+
 text *
 roformer_utf8_to_text(const char *utf8, size_t length)
 {
-	char *converted = pg_any_to_server(utf8, (int) length, PG_UTF8);
-	size_t bytes = converted == utf8 ? length : strlen(converted);
-	text *result = palloc(VARHDRSZ + bytes);
+	char *converted;
+	size_t bytes;
+	text *result;
 
+	check_text_size(length);
+	converted = pg_any_to_server(utf8, (int) length, PG_UTF8);
+	bytes = converted == utf8 ? length : strlen(converted);
+	check_text_size(bytes);
+	result = palloc(VARHDRSZ + bytes);
 	SET_VARSIZE(result, VARHDRSZ + bytes);
 	memcpy(VARDATA(result), converted, bytes);
 	if (converted != utf8)
