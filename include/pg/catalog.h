@@ -56,6 +56,10 @@ typedef struct RoformerModel
 extern RoformerModel *roformer_catalog_lookup(const char *name);
 /* The same; NULL when there is none. */
 extern RoformerModel *roformer_catalog_find(const char *name);
+/* How often a model was looked up in this session, so that it can be seen whether one was. */
+extern uint64 roformer_catalog_lookups(void);
+/* The table whose invalidation tells that models have changed. */
+extern Oid roformer_catalog_relation(void);
 
 /* How large a model is, for the planner. */
 typedef struct RoformerModelShape

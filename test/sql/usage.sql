@@ -95,6 +95,32 @@ COMMIT;
 -- several models in one expression, the name from a column
 SELECT name, roformer.classify(name, 'see you later') FROM (VALUES ('use_spam'), (NULL)) AS v(name);
 
+-- what was computed while a plan was made is computed again when models change
+PREPARE kept AS SELECT roformer.classify('use_kept', 'what is my balance');
+CREATE FUNCTION kept() RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN roformer.classify('use_kept', 'what is my balance');
+END $$;
+\o /dev/null
+SELECT roformer.load_model('use_kept', 'roformer-sms-spam');
+\o
+EXECUTE kept;
+SELECT kept();
+\o /dev/null
+SELECT roformer.replace_model('use_kept', 'roformer-intent-clinc150');
+\o
+EXECUTE kept;
+SELECT kept();
+\o /dev/null
+SELECT roformer.drop_model('use_kept');
+\o
+EXECUTE kept;
+\set VERBOSITY terse
+SELECT kept();
+\set VERBOSITY default
+DEALLOCATE kept;
+DROP FUNCTION kept;
+
 -- parallel workers compute as well
 SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;

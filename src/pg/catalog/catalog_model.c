@@ -164,11 +164,20 @@ roformer_catalog_find(const char *name)
 	return model;
 }
 
+static uint64 lookups = 0;
+
+uint64
+roformer_catalog_lookups(void)
+{
+	return lookups;
+}
+
 RoformerModel *
 roformer_catalog_lookup(const char *name)
 {
 	RoformerModel *model = roformer_catalog_find(name);
 
+	lookups++;
 	if (model == NULL)
 		report_unknown(roformer_tables_open(ROFORMER_MODEL, AccessShareLock), name);
 	return model;

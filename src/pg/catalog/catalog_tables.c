@@ -164,6 +164,12 @@ roformer_tables_open(RoformerTable table, LOCKMODE mode)
 }
 
 Oid
+roformer_catalog_relation(void)
+{
+	return find_tables()->tables[ROFORMER_MODEL];
+}
+
+Oid
 roformer_tables_key(RoformerTable table)
 {
 	return find_tables()->keys[table];

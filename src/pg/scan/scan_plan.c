@@ -22,6 +22,7 @@
 #include "optimizer/optimizer.h"
 #include "optimizer/planner.h"
 
+#include "pg/catalog.h"
 #include "pg/scan.h"
 #include "pg/support.h"
 #include "scan_private.h"
@@ -563,16 +564,30 @@ add_nodes(PlannedStmt *statement, int cursor_options)
 		lfirst(lc) = visit(&visit_, lfirst(lc), subplan);
 }
 
+/*
+ * Calls without columns and parameters are evaluated while the statement is planned. A plan that is
+ * kept (a prepared statement, an expression of PL/pgSQL) is made anew once models have changed.
+ */
+static void
+add_dependency(PlannedStmt *statement)
+{
+	statement->relationOids =
+		list_append_unique_oid(statement->relationOids, roformer_catalog_relation());
+}
+
 static PlannedStmt *
 plan_with_nodes(Query *query, const char *query_string, int cursor_options,
 				ParamListInfo bound_params)
 {
+	uint64 lookups = roformer_catalog_lookups();
 	PlannedStmt *statement;
 
 	if (previous_planner_hook != NULL)
 		statement = previous_planner_hook(query, query_string, cursor_options, bound_params);
 	else
 		statement = standard_planner(query, query_string, cursor_options, bound_params);
+	if (roformer_catalog_lookups() != lookups)
+		add_dependency(statement);
 	if (!plan_has_call(statement))
 		return statement;
 	roformer_scan_decide_jit(statement);
