@@ -22,6 +22,12 @@ SELECT cost('SELECT roformer.classify(''cost_large'', body) FROM post') > 2 * co
 	cost('SELECT roformer.classify(''cost_small'', body) FROM post') > 5 * cost('SELECT roformer.classify(''cost_small'', title) FROM post') AS longer_text,
 	cost('SELECT roformer.classify(''cost_small'', body, title) FROM post') > cost('SELECT roformer.classify(''cost_small'', body) FROM post') AS pair,
 	cost('SELECT roformer.classify(''nobody knows it'', body) FROM post') BETWEEN 25 * 4000 AND 25 * 4000 + 1000 AS unknown;
+-- answers and choices too, by contexts and choices
+SELECT cost('SELECT roformer.answer(''cost_large'', title, body) FROM post') > 2 * cost('SELECT roformer.answer(''cost_small'', title, body) FROM post') AS larger_model,
+	cost('SELECT roformer.answer(''cost_small'', title, repeat(body, 1)) FROM post') > 5 * cost('SELECT roformer.answer(''cost_small'', title, title) FROM post') AS longer_context,
+	cost('SELECT roformer.answer(''cost_small'', ''who?'', ARRAY[body, body, body]) FROM post') > 2 * cost('SELECT roformer.answer(''cost_small'', ''who?'', ARRAY[body]) FROM post') AS more_contexts,
+	cost('SELECT roformer.choose(''cost_small'', body, ARRAY[''a'', ''b'', ''c'', ''d'']) FROM post') > 1.5 * cost('SELECT roformer.choose(''cost_small'', body, ARRAY[''a'', ''b'']) FROM post') AS more_choices,
+	cost('SELECT roformer.choose_scores(''cost_small'', body, ARRAY[''a'', ''b'']) FROM post') > 1.5 * cost('SELECT roformer.classify(''cost_small'', body) FROM post') AS pairs;
 -- cheap conditions first
 EXPLAIN (COSTS OFF) SELECT id FROM post WHERE roformer.classify('cost_large', body) = 'x' AND roformer.classify('cost_small', body) = 'spam'
 	AND roformer.classify('cost_small', title) = 'spam' AND body LIKE '%body%' AND id > 3;

@@ -21,6 +21,7 @@
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
 #include "parser/parsetree.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/selfuncs.h"
@@ -34,6 +35,9 @@
 #define BYTES_OF_TOKEN 4
 #define TOKENS_OF_TEXT 2
 #define MOST_TOKENS 512
+/* A context is read in windows of so many tokens, of which so many are new. */
+#define TOKENS_OF_WINDOW 384
+#define TOKENS_OF_STRIDE 256
 #define ELEMENTS_OF_ARRAY 10
 
 PG_FUNCTION_INFO_V1(roformer_inference_support);
@@ -64,7 +68,7 @@ estimate_bytes(PlannerInfo *root, Node *text)
 	double bytes = 0;
 	ListCell *lc;
 
-	if (IsA(text, Const) && !((Const *) text)->constisnull && exprType(text) == TEXTOID)
+	if (IsA(text, Const) && !((Const *) text)->constisnull && ((Const *) text)->constlen == -1)
 		return toast_raw_datum_size(((Const *) text)->constvalue);
 	if (vars == NIL)
 		return get_typavgwidth(exprType(text), -1);
@@ -78,25 +82,55 @@ count_elements(Node *texts)
 {
 	if (IsA(texts, ArrayExpr))
 		return list_length(((ArrayExpr *) texts)->elements);
+	if (IsA(texts, Const) && !((Const *) texts)->constisnull)
+	{
+		const ArrayType *array = DatumGetArrayTypeP(((Const *) texts)->constvalue);
+
+		return Max(1, ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)));
+	}
 	return ELEMENTS_OF_ARRAY;
+}
+
+/* Texts of an argument, and the bytes of one. */
+static double
+estimate_texts(PlannerInfo *root, Node *texts, double *bytes)
+{
+	double elements = exprType(texts) == TEXTARRAYOID ? count_elements(texts) : 1;
+
+	*bytes += estimate_bytes(root, texts) / elements;
+	return elements;
+}
+
+/* Is argument 2 a text too? A text that is the same for all rows may as well be an option. */
+static bool
+has_second_text(List *args)
+{
+	return list_length(args) > 2 &&
+		   (exprType(lthird(args)) == TEXTARRAYOID ||
+			(exprType(lthird(args)) == TEXTOID && roformer_scan_contains_leaf(lthird(args))));
 }
 
 /* Texts are arguments 1 and, for a pair, 2: any other behind them adds little. */
 static double
-estimate_operations(PlannerInfo *root, List *args, const RoformerModelShape *shape)
+estimate_operations(PlannerInfo *root, const FuncExpr *call, const RoformerModelShape *shape)
 {
-	Node *texts = lsecond(args);
-	bool array = exprType(texts) == TEXTARRAYOID;
-	double elements = array ? count_elements(texts) : 1;
-	double bytes = estimate_bytes(root, texts);
+	const RoformerBatchFunction *function = roformer_batch_function(call->funcid);
+	bool windows = function != NULL && function->form == ROFORMER_BATCH_ANSWERS;
 	double h = shape->hidden_size;
+	double bytes = 0;
+	double rows = estimate_texts(root, lsecond(call->args), &bytes);
 	double tokens;
 
-	if (list_length(args) > 2 && exprType(lthird(args)) == exprType(texts) &&
-		roformer_scan_contains_leaf(lthird(args)))
-		bytes += estimate_bytes(root, lthird(args));
-	tokens = Min(TOKENS_OF_TEXT + bytes / elements / BYTES_OF_TOKEN, MOST_TOKENS);
-	return elements * shape->layers * (24 * h * h * tokens + 4 * h * tokens * tokens);
+	if (has_second_text(call->args))
+		rows = Max(rows, estimate_texts(root, lthird(call->args), &bytes));
+	tokens = TOKENS_OF_TEXT + bytes / BYTES_OF_TOKEN;
+	if (windows && tokens > TOKENS_OF_WINDOW)
+	{
+		rows *= tokens / TOKENS_OF_STRIDE;
+		tokens = TOKENS_OF_WINDOW;
+	}
+	tokens = Min(tokens, MOST_TOKENS);
+	return rows * shape->layers * (24 * h * h * tokens + 4 * h * tokens * tokens);
 }
 
 static bool
@@ -118,8 +152,8 @@ estimate_cost(SupportRequestCost *request)
 	if (!roformer_catalog_shape(TextDatumGetCString(((Const *) model)->constvalue), &shape))
 		return false;
 	request->startup = 0;
-	request->per_tuple = estimate_operations(request->root, args, &shape) / OPERATIONS_OF_OPERATOR *
-						 cpu_operator_cost;
+	request->per_tuple = estimate_operations(request->root, (FuncExpr *) request->node, &shape) /
+						 OPERATIONS_OF_OPERATOR * cpu_operator_cost;
 	return true;
 }
 
