@@ -42,16 +42,16 @@ SELECT
 	m.layers,
 	m.hidden_size,
 	m.vocabulary,
-	COALESCE((SELECT substr(o, length('labels=') + 1)::text[] FROM unnest(m.options) AS o
-			  WHERE starts_with(o, 'labels=')), m.labels) AS labels,
+	COALESCE((SELECT pg_catalog.substr(o, pg_catalog.length('labels=') + 1)::text[] FROM pg_catalog.unnest(m.options) AS o
+			  WHERE pg_catalog.starts_with(o, 'labels=')), m.labels) AS labels,
 	m.precision,
 	m.bytes,
-	encode(m.digest, 'hex') AS digest,
+	pg_catalog.encode(m.digest, 'hex') AS digest,
 	m.created,
 	m.options,
-	CASE WHEN m.deviations IS NOT NULL THEN jsonb_build_object(
-		'bf16', jsonb_build_object('max', m.deviations[1], 'rms', m.deviations[2], 'cosine', m.deviations[3], 'agreement', m.deviations[4]),
-		'int8', jsonb_build_object('max', m.deviations[5], 'rms', m.deviations[6], 'cosine', m.deviations[7], 'agreement', m.deviations[8]))
+	CASE WHEN m.deviations IS NOT NULL THEN pg_catalog.jsonb_build_object(
+		'bf16', pg_catalog.jsonb_build_object('max', m.deviations[1], 'rms', m.deviations[2], 'cosine', m.deviations[3], 'agreement', m.deviations[4]),
+		'int8', pg_catalog.jsonb_build_object('max', m.deviations[5], 'rms', m.deviations[6], 'cosine', m.deviations[7], 'agreement', m.deviations[8]))
 	END AS deviations
 FROM _roformer.model AS m;
 
