@@ -8,15 +8,17 @@
 
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/formatting.h"
 #include "utils/varlena.h"
 
 /*
- * Near enough to be a slip of the finger: one letter in three, rounded up, so that two swapped
- * letters count from four on; but not more than this.
+ * Near enough to be a slip of the finger, upper or lower case aside: one letter in three, rounded
+ * up, so that two swapped letters count from four on; but not more than this.
  */
 #define MAX_NAME_DISTANCE 3
 #define MAX_NEAR_NAMES 3
@@ -98,6 +100,7 @@ find_near_names(Relation model, const char *wanted, NearName *near)
 {
 	int length = strlen(wanted);
 	int limit = Min(MAX_NAME_DISTANCE, (length + 2) / 3);
+	const char *folded = asc_tolower(wanted, length);
 	SysScanDesc scan;
 	HeapTuple tuple;
 	int count = 0;
@@ -114,13 +117,24 @@ find_near_names(Relation model, const char *wanted, NearName *near)
 
 		if (strlen(name) > ROFORMER_NAME_BYTES)
 			continue;
-		distance =
-			varstr_levenshtein_less_equal(wanted, length, name, strlen(name), 1, 1, 1, limit, true);
+		distance = varstr_levenshtein_less_equal(folded, length, asc_tolower(name, strlen(name)),
+												 strlen(name), 1, 1, 1, limit, true);
 		if (distance <= limit)
 			count = insert_near(near, count, name, distance);
 	}
 	systable_endscan(scan);
 	return count;
+}
+
+/* What is no name at all may be a whole text, where arguments were mixed up. */
+static const char *
+shorten(const char *name)
+{
+	int length = strlen(name);
+
+	if (length <= ROFORMER_NAME_BYTES)
+		return name;
+	return psprintf("%.*s...", pg_mbcliplen(name, length, ROFORMER_NAME_BYTES), name);
 }
 
 static void
@@ -138,7 +152,8 @@ report_unknown(Relation model, const char *name)
 										  : ", ",
 						 near[i].name);
 	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("model \"%s\" does not exist", name),
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("model \"%s\" does not exist", shorten(name)),
 			 count > 0 ? errhint("Perhaps you meant %s.", names.data)
 					   : errhint("The view roformer.models lists the models; roformer.load_model "
 								 "loads one.")));
