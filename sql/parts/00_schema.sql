@@ -44,6 +44,8 @@ CREATE TABLE _roformer.model_file (
 	data bytea NOT NULL,
 	CONSTRAINT model_file_pkey PRIMARY KEY (model_id, name)
 ) USING heap;
+-- nobody can stop the server while it compresses a value, and a dictionary has five megabytes
+ALTER TABLE _roformer.model_file ALTER data SET STORAGE EXTERNAL;
 
 CREATE TABLE _roformer.model_tensor (
 	model_id bigint NOT NULL,

@@ -312,6 +312,9 @@ SET client_min_messages = warning;
 SELECT c.relname, e.extcondition[n] = '' AS all_rows
 FROM pg_extension AS e, unnest(e.extconfig) WITH ORDINALITY AS x(oid, n) JOIN pg_class AS c ON c.oid = x.oid
 WHERE extname = 'roformer' ORDER BY c.relname;
+-- bytes are not compressed: that takes long, and can't be cancelled
+SELECT attrelid::regclass, attstorage FROM pg_attribute
+WHERE attrelid IN ('_roformer.model_file'::regclass, '_roformer.model_chunk'::regclass) AND attname = 'data' ORDER BY 1::text;
 SELECT proname, provolatile, proparallel, proisstrict FROM pg_proc
 WHERE pronamespace = 'roformer'::regnamespace AND proname ~ 'model|vocabulary' ORDER BY proname;
 
