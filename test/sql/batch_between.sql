@@ -149,7 +149,58 @@ DECLARE c CURSOR FOR SELECT id, roformer.classify('between', body) FROM sms WHER
 MOVE 4 FROM c;
 UPDATE sms SET owner = 'carol' WHERE CURRENT OF c;
 SELECT id FROM sms WHERE owner = 'carol' ORDER BY id;
+CLOSE c;
+-- also behind two nodes, backwards, at both ends, with other scans, in partitions
+DECLARE c SCROLL CURSOR FOR SELECT id, roformer.embed('between', upper(body)) FROM sms WHERE id % 2 = 1 AND roformer.classify('between', body) = 'ham';
+MOVE 4 FROM c;
+UPDATE sms SET owner = 'dora' WHERE CURRENT OF c RETURNING id;
+MOVE BACKWARD 2 FROM c;
+UPDATE sms SET owner = 'dora' WHERE CURRENT OF c RETURNING id;
+MOVE LAST FROM c;
+DELETE FROM sms WHERE CURRENT OF c RETURNING id;
+MOVE 1 FROM c;
+SAVEPOINT behind;
+UPDATE sms SET owner = 'dora' WHERE CURRENT OF c RETURNING id;
+ROLLBACK TO behind;
+MOVE BACKWARD 2 FROM c;
+UPDATE sms SET owner = 'dora' WHERE CURRENT OF c RETURNING id;
+CLOSE c;
+SET LOCAL enable_seqscan = off;
+DECLARE c CURSOR FOR SELECT id, roformer.classify('between', body) FROM sms WHERE id BETWEEN 20 AND 60 LIMIT 30;
+MOVE 11 FROM c;
+UPDATE sms SET owner = 'emil' WHERE CURRENT OF c RETURNING id;
+CLOSE c;
+SET LOCAL enable_indexscan = off;
+DECLARE c CURSOR FOR SELECT id, roformer.classify('between', body) FROM sms WHERE id BETWEEN 20 AND 60 AND body > '';
+FETCH 2 FROM c;
+UPDATE sms SET owner = 'emil' WHERE CURRENT OF c RETURNING id;
+CLOSE c;
+RESET enable_indexscan;
+RESET enable_seqscan;
+CREATE TABLE part (id int, body text) PARTITION BY RANGE (id);
+CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (0) TO (30);
+CREATE TABLE part_2 PARTITION OF part FOR VALUES FROM (30) TO (1000);
+INSERT INTO part SELECT n, 'text ' || n FROM generate_series(1, 60) AS n;
+DECLARE c CURSOR FOR SELECT id, roformer.classify('between', body) FROM part;
+MOVE 12 FROM c;
+UPDATE part SET body = '' WHERE CURRENT OF c RETURNING id;
+MOVE 30 FROM c;
+UPDATE part SET body = '' WHERE CURRENT OF c RETURNING id;
+CLOSE c;
+DECLARE c CURSOR FOR SELECT id, roformer.classify('between', body) FROM of_alice;
+MOVE 3 FROM c;
+SAVEPOINT subquery;
+UPDATE sms SET owner = 'fred' WHERE CURRENT OF c RETURNING id;
+ROLLBACK TO subquery;
+DECLARE d CURSOR FOR SELECT s.id, roformer.classify('between', s.body) FROM sms s JOIN part p USING (id);
+MOVE 1 FROM d;
+UPDATE sms SET owner = 'fred' WHERE CURRENT OF d;
 ROLLBACK;
+SELECT batches($$DECLARE c CURSOR FOR SELECT id, roformer.classify('between', body) FROM sms$$) AS scan,
+	batches($$DECLARE c CURSOR FOR SELECT id, roformer.embed('between', upper(body)) FROM sms WHERE id % 2 = 1 AND roformer.classify('between', body) = 'ham'$$) AS condition,
+	batches($$DECLARE c CURSOR FOR SELECT s.id, roformer.classify('between', s.body) FROM sms s JOIN sms t USING (id)$$) AS joined,
+	batches($$DECLARE c CURSOR FOR SELECT id, roformer.classify('between', body) FROM of_alice$$) AS subquery,
+	batches($$DECLARE c CURSOR FOR SELECT id, roformer.classify('between', (100 / id)::text) FROM sms$$) AS may_fail;
 -- a cursor that outlives its transaction
 BEGIN;
 DECLARE c CURSOR WITH HOLD FOR SELECT id, class FROM classified;

@@ -26,6 +26,26 @@ roformer_scan_field(const CustomScan *scan, RoformerScanField field)
 	return intVal(list_nth(scan->custom_private, field));
 }
 
+bool
+roformer_scan_knows_places(const Plan *plan)
+{
+	switch (nodeTag(plan))
+	{
+		case T_SeqScan:
+		case T_SampleScan:
+		case T_IndexScan:
+		case T_BitmapHeapScan:
+		case T_TidScan:
+		case T_TidRangeScan:
+			return true;
+		case T_CustomScan:
+			return ((const CustomScan *) plan)->methods == &roformer_scan_methods &&
+				   roformer_scan_field((const CustomScan *) plan, ROFORMER_SCAN_PLACES);
+		default:
+			return false;
+	}
+}
+
 /* ---- references ------------------------------------------------------------------------------ */
 
 static Var *
@@ -110,6 +130,9 @@ add_limit(CustomScan *scan, const RoformerPlace *place, bool filters)
 				break;
 			case ROFORMER_SCAN_EAGER:
 				value = place->eager;
+				break;
+			case ROFORMER_SCAN_PLACES:
+				value = place->current_of && roformer_scan_knows_places(scan->scan.plan.lefttree);
 				break;
 			case ROFORMER_SCAN_FIELDS:
 				break;

@@ -19,12 +19,51 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 
 #include "pg/support.h"
 #include "scan_private.h"
 
 /* Of a batch, whatever else allows more. */
 #define MOST_ROWS (1024 * 1024)
+
+/* ---- places of rows -------------------------------------------------------------------------- */
+
+/*
+ * WHERE CURRENT OF finds the node by its relation, and where its row is by the slot of the row
+ * that was returned last. The child's own slot has what was read ahead.
+ */
+static const ScanState *
+child_scan(const RoformerScanState *state)
+{
+	return (const ScanState *) outerPlanState(&state->css.ss.ps);
+}
+
+static void
+note_place(RoformerScanState *state)
+{
+	if (!state->places)
+		return;
+	if (state->row_count == state->tid_room)
+	{
+		state->tid_room = Max(64, 2 * state->tid_room);
+		state->tids = state->tids == NULL
+						  ? MemoryContextAlloc(state->batch_context,
+											   sizeof(ItemPointerData) * state->tid_room)
+						  : repalloc(state->tids, sizeof(ItemPointerData) * state->tid_room);
+	}
+	state->tids[state->row_count] = child_scan(state)->ss_ScanTupleSlot->tts_tid;
+}
+
+static TupleTableSlot *
+show_place(const RoformerScanState *state, TupleTableSlot *slot, const ItemPointerData *tid)
+{
+	if (!state->places || TupIsNull(slot))
+		return slot;
+	slot->tts_tid = *tid;
+	slot->tts_tableOid = RelationGetRelid(state->css.ss.ss_currentRelation);
+	return slot;
+}
 
 /* ---- batches --------------------------------------------------------------------------------- */
 
@@ -48,7 +87,8 @@ forget_batch(RoformerScanState *state)
 	MemoryContextRegisterResetCallback(state->batch_context, &state->callback);
 	if (state->row_count > 0)
 		tuplestore_clear(state->rows);
-	state->row_count = state->next = 0;
+	state->tids = NULL;
+	state->row_count = state->next = state->tid_room = 0;
 }
 
 static Size
@@ -93,6 +133,7 @@ read_batch(RoformerScanState *state)
 		roformer_scan_measure(state, slot, &tokens, &text_bytes);
 		bytes += size_of_row(slot);
 		tuplestore_puttupleslot(state->rows, slot);
+		note_place(state);
 		state->row_count++;
 	}
 	if (!tuplestore_in_memory(state->rows))
@@ -138,8 +179,10 @@ roformer_scan_fetch(RoformerScanState *state, RoformerScanPointer pointer, Tuple
 static TupleTableSlot *
 pass_row(RoformerScanState *state)
 {
-	return roformer_scan_show(ExecProcNode(outerPlanState(&state->css.ss.ps)),
-							  state->css.ss.ss_ScanTupleSlot);
+	TupleTableSlot *slot = roformer_scan_show(ExecProcNode(outerPlanState(&state->css.ss.ps)),
+											  state->css.ss.ss_ScanTupleSlot);
+
+	return show_place(state, slot, &child_scan(state)->ss_ScanTupleSlot->tts_tid);
 }
 
 static TupleTableSlot *
@@ -162,7 +205,8 @@ next_of_batch(RoformerScanState *state)
 		state->columns[i].column.number++;
 	}
 	tuplestore_copy_read_pointer(state->rows, ROFORMER_SCAN_NEXT, ROFORMER_SCAN_CURRENT);
-	return roformer_scan_show(roformer_scan_fetch(state, ROFORMER_SCAN_NEXT, state->row), slot);
+	roformer_scan_show(roformer_scan_fetch(state, ROFORMER_SCAN_NEXT, state->row), slot);
+	return show_place(state, slot, &state->tids[row]);
 }
 
 /*
@@ -271,6 +315,9 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 	roformer_batch_keep_memory();
 	outerPlanState(node) = ExecInitNode(outerPlan(scan), estate, eflags);
 	state->single = estate->es_epq_active != NULL;
+	state->places = roformer_scan_field(scan, ROFORMER_SCAN_PLACES);
+	if (state->places)
+		node->ss.ss_currentRelation = child_scan(state)->ss_currentRelation;
 	state->batch_context =
 		AllocSetContextCreate(estate->es_query_cxt, "roformer batch", ALLOCSET_DEFAULT_SIZES);
 	open_rows(state, estate);

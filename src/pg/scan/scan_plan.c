@@ -60,11 +60,29 @@ plan_has_call(const PlannedStmt *statement)
 	return false;
 }
 
+/* Would WHERE CURRENT OF find a row's place there, or further below, but not in the node above? */
+static bool
+hides_places(const Plan *plan)
+{
+	switch (nodeTag(plan))
+	{
+		case T_Result:
+		case T_SubqueryScan:
+		case T_IndexOnlyScan:
+		case T_ForeignScan:
+		case T_CustomScan:
+			return !roformer_scan_knows_places(plan);
+		default:
+			return false;
+	}
+}
+
 /* May rows of the plan be read ahead, there? */
 static bool
 can_read_ahead(const Visit *visit_, Plan *plan, const RoformerPlace *place)
 {
-	if (place->marked || place->current_of || !roformer_scan_is_quiet(plan, visit_->statement))
+	if (place->marked || (place->current_of && hides_places(plan)) ||
+		!roformer_scan_is_quiet(plan, visit_->statement))
 		return false;
 	return !place->partial || place->limit != NULL ||
 		   roformer_scan_is_safe(plan, visit_->statement);
@@ -403,19 +421,39 @@ can_relieve(Visit *visit_, Plan *plan, List **conditions, int keep, const Roform
 	return result;
 }
 
+/*
+ * As many as conditions_to_keep says, else, where those can't be evaluated ahead, none that has a
+ * call. -1: the node can't be relieved.
+ */
+static int
+choose_conditions(Visit *visit_, Plan *plan, List **conditions, List *calls,
+				  const RoformerPlace *place)
+{
+	int keep = conditions_to_keep(*conditions, calls);
+	int without = 0;
+
+	if (calls == NIL && keep == list_length(*conditions))
+		return -1;
+	if (can_relieve(visit_, plan, conditions, keep, place))
+		return keep;
+	while (without < keep && roformer_scan_calls(list_nth(*conditions, without)) == NIL)
+		without++;
+	if (without < keep && can_relieve(visit_, plan, conditions, without, place))
+		return without;
+	return -1;
+}
+
 static Plan *
 relieve(Visit *visit_, Plan *plan, const RoformerPlace *place)
 {
 	List **conditions = conditions_of(plan);
 	List *calls = roformer_scan_calls((Node *) plan->targetlist);
-	int keep = conditions_to_keep(*conditions, calls);
+	int keep = choose_conditions(visit_, plan, conditions, calls, place);
 	RoformerPlace below = *place;
 	bool moved;
 	Plan *above;
 
-	if (calls == NIL && keep == list_length(*conditions))
-		return plan;
-	if (!can_relieve(visit_, plan, conditions, keep, place))
+	if (keep < 0)
 		return plan;
 	if (keep < list_length(*conditions))
 		below.limit = NULL;
@@ -547,8 +585,8 @@ visit(Visit *visit_, Plan *plan, RoformerPlace place)
 }
 
 /*
- * WHERE CURRENT OF looks for the scan of its cursor by the kind of the node, from the top of the
- * plan. A cursor that says FOR UPDATE keeps positions of its own.
+ * WHERE CURRENT OF looks for the scan of its cursor from the top of the plan, and finds the node in
+ * its place (scan_exec.c). A cursor that says FOR UPDATE keeps positions of its own.
  */
 static void
 add_nodes(PlannedStmt *statement, int cursor_options)

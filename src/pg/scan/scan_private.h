@@ -27,6 +27,7 @@ typedef enum RoformerScanField
 	ROFORMER_SCAN_CALLS,   /* how many of custom_exprs are calls; a LIMIT's come behind */
 	ROFORMER_SCAN_LIMITED, /* is there a LIMIT? */
 	ROFORMER_SCAN_EAGER,   /* will all rows be asked for? */
+	ROFORMER_SCAN_PLACES,  /* may WHERE CURRENT OF ask where in its table a row is? */
 	ROFORMER_SCAN_FIELDS
 } RoformerScanField;
 
@@ -101,6 +102,8 @@ typedef struct RoformerPlace
 	const Limit *limit; /* takes rows as they come from here */
 } RoformerPlace;
 
+/* Does a node know where in a table each of its rows is, for WHERE CURRENT OF? */
+extern bool roformer_scan_knows_places(const Plan *plan);
 /* A node that passes on child's rows and reads ahead the texts of calls, which are over its rows.
  */
 extern Plan *roformer_scan_below(Plan *child, List *calls, const RoformerPlace *place,
@@ -153,11 +156,14 @@ struct RoformerScanState
 	int column_count;
 	List *limit; /* ExprState of offset and count, or NIL */
 	bool single; /* one row after the other: see scan_exec.c */
+	bool places; /* ROFORMER_SCAN_PLACES */
 
 	MemoryContext batch_context; /* what belongs to the batch; reset with each */
 	MemoryContextCallback callback;
 	Tuplestorestate *rows; /* [row_count] of the batch; read by RoformerScanPointer */
 	int row_count;
+	ItemPointerData *tids; /* [row_count] where the rows are, in the batch's context, if places */
+	int tid_room;
 	int next;        /* row to be returned next */
 	int batch_limit; /* rows that the next batch may have */
 	bool ended;      /* the child has no more rows */
