@@ -14,41 +14,25 @@ rounds=${ROUNDS:-2}
 precisions=${PRECISIONS:-fp32}
 trivial_rows=20000
 cd "$(dirname "$0")/.."
-export LC_ALL=C.UTF-8
-PG_CONFIG=$(test/pg_config)
-export PG_CONFIG
-. test/server.sh
+. bench/server.bash
 
-work=$(server_parent)/roformer-bench.$$
-mkdir -m 755 "$work"
-bin=
-finish() { [ -z "$bin" ] || server_stop "$bin" "$work/server"; rm -rf "$work"; }
-trap finish EXIT
-trap 'exit 130' INT TERM
-make -s PG_CONFIG="$PG_CONFIG" all build/engine.a
-bin=$(test/stage.sh "$work/postgres")
-mkdir "$work/server" "$work/home" "$work/models"
+stage_server build/engine.a
 cp -r demo "$work/"
 vocabulary=models/roformer-intent-clinc150/vocab.txt
 words=$(wc -l <"$vocabulary")
-write_model()
+write_classifier()
 {
-	TESTDATADIR=$work/perl TESTLOGDIR=$work/perl perl -I"$(dirname "$("$PG_CONFIG" --pgxs)")/../test/perl" -Itest/t -MRoformerTest \
-		-e 'RoformerTest::write_model(@ARGV)' "$work/models/$1" hidden "$2" layers "$3" heads "$4" vocab "$words" 2>/dev/null
+	write_model "$1" hidden "$2" layers "$3" heads "$4" vocab "$words"
 	cp "$vocabulary" "$work/models/$1/vocab.txt"
 }
 gcc -O2 -std=gnu11 -D_GNU_SOURCE -Iinclude -o "$work/bench_scan" bench/bench_scan.c build/engine.a -ljansson -lzip -lutf8proc -lm -ldl
-write_model base 768 12 12
-write_model trivial 32 1 2
-for directory in postgres server home demo models; do server_give "$work/$directory"; done
-export HOME=$work/home
-server_start "$bin" "$work/server" 15998 "shared_preload_libraries = 'roformer'" "roformer.cache_size = '1GB'" \
-	"max_parallel_workers = 2" "autovacuum = off" "jit = off"
-run() { (cd "$work/demo" && as_server "$bin/psql" -X -q -A -t -v ON_ERROR_STOP=1 -h "$work/server" -p 15998 -U postgres "$@"); }
+write_classifier base 768 12 12
+write_classifier trivial 32 1 2
+begin_server "roformer.cache_size = '1GB'" "max_parallel_workers = 2" "autovacuum = off" "jit = off"
 run <<SQL
 CREATE EXTENSION roformer;
 CREATE TABLE request (id int GENERATED ALWAYS AS IDENTITY, split text, intent text, domain text, body text NOT NULL);
-\copy request (split, intent, domain, body) FROM 'data/clinc150.tsv' WITH (HEADER)
+\copy request (split, intent, domain, body) FROM '$work/demo/data/clinc150.tsv' WITH (HEADER)
 DELETE FROM request WHERE id > $trivial_rows;
 CREATE TABLE result (id int, class text);
 VACUUM ANALYZE request;

@@ -34,7 +34,7 @@ compile_all()
 parse_scripts()
 {
 	local script
-	for script in bench/run bench/*.sh bench/compare/*.sh; do bash -n "$script" || return 1; done
+	for script in bench/run bench/*.sh bench/*.bash bench/compare/*.sh; do bash -n "$script" || return 1; done
 }
 
 parse_python() { python3 -c 'import ast, sys; [ast.parse(open(path, encoding="utf-8").read(), path) for path in sys.argv[1:]]' bench/*.py bench/compare/*.py; }

@@ -9,35 +9,21 @@
 # OUT/database.tsv, "ROUND SHAPE FUNCTION PRECISION ROWS PROCESSOR ELAPSED" a line, in seconds of the server process, and
 # OUT/memory.tsv. Without PL/Python and PyTorch only the extension is timed.
 set -euo pipefail
-umask 022
 weights=$1 out=$2 rounds=$3
 sessions=8
-export LC_ALL=C.UTF-8
 cd "$(dirname "$0")/../.."
-PG_CONFIG=$(test/pg_config)
-export PG_CONFIG
-. test/server.sh
-
-work=$(server_parent)/roformer-bench.$$
-mkdir -m 755 "$work"
-bin=
-finish() { [ -z "$bin" ] || server_stop "$bin" "$work/server"; rm -rf "$work"; }
-trap finish EXIT
-trap 'exit 130' INT TERM
+. bench/server.bash
 say() { echo "$(date +%T) $*" >&2; }
 
 say "building, and copying PostgreSQL"
-make -s -j"$(nproc)" PG_CONFIG="$PG_CONFIG" all
-bin=$(test/stage.sh "$work/postgres")
-mkdir "$work/server" "$work/home" "$work/data" "$work/python"
+stage_server
+mkdir "$work/data" "$work/python"
 cp "$weights"/*.list "$weights"/*.weights "$weights"/*.inputs "$work/data/"
 python3 bench/compare/export_checkpoint.py "$work/data"
 cp bench/*.py bench/compare/*.py "$work/python/"
-for directory in postgres server home data python; do server_give "$work/$directory"; done
-export HOME=$work/home ROFORMER_BENCH=$work/data PYTHONPATH=$work/python PYTHONDONTWRITEBYTECODE=1
-server_start "$bin" "$work/server" 15998 "shared_preload_libraries = 'roformer'" "roformer.cache_size = '1GB'" \
-	"autovacuum = off" "jit = off" "shared_buffers = '32MB'" "max_parallel_workers_per_gather = 0"
-run() { as_server "$bin/psql" -X -q -A -t -v ON_ERROR_STOP=1 -h "$work/server" -p 15998 -U postgres "$@"; }
+export ROFORMER_BENCH=$work/data PYTHONPATH=$work/python PYTHONDONTWRITEBYTECODE=1
+begin_server "roformer.cache_size = '1GB'" "autovacuum = off" "jit = off" "shared_buffers = '32MB'" \
+	"max_parallel_workers_per_gather = 0"
 run -o /dev/null <<SQL
 CREATE EXTENSION roformer;
 CREATE TABLE request (id int, body text NOT NULL);
