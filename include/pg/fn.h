@@ -99,6 +99,8 @@ extern text *roformer_spans_cut(RoformerSpans *spans, int32 start, int32 length,
 
 /* ---- fn_array.c ---------------------------------------------------------------------------- */
 
+/* ERROR 54000 unless an array can have so many numbers; for whoever would rather know before. */
+extern void roformer_array_check(size_t numbers);
 extern Datum roformer_array_of_ints(const int32 *values, const bool *nulls, size_t count);
 extern Datum roformer_array_of_reals(const float *values, size_t count);
 /* values [rows,columns] */

@@ -52,6 +52,8 @@ SELECT roformer.load_model('sentiment', :'directory');
 SELECT array_length(roformer.embed('sentiment', 'a text'), 1);
 SELECT roformer.embed('sentiment', 'a text', 'pooler');
 SELECT roformer.embed('embed', 'a text', 'median');
+-- more than an array can hold is refused before it is computed
+SELECT roformer.embed('sentiment', array_fill('a text'::text, ARRAY[2200000]));
 
 \o /dev/null
 SELECT roformer.drop_model(name) FROM unnest('{embed,pooler,sentiment}'::text[]) AS name;

@@ -15,6 +15,16 @@
 
 #include "pg/fn.h"
 
+void
+roformer_array_check(size_t numbers)
+{
+	if (numbers > MaxArraySize)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("result of %zu numbers exceeds the maximum size of an array", numbers),
+				 errhint("Use fewer texts at once, or shorter ones.")));
+}
+
 /* An array of real with room for its values, which follow the header and the null bitmap. */
 static ArrayType *
 allocate_reals(int dimensions, const int *lengths, const int *lower_bounds, size_t values,
@@ -25,11 +35,7 @@ allocate_reals(int dimensions, const int *lengths, const int *lower_bounds, size
 	size_t size = header + values * sizeof(float4);
 	ArrayType *array;
 
-	if (values > MaxArraySize || bitmap_bits > MaxArraySize)
-		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-						errmsg("result of %zu numbers exceeds the maximum size of an array",
-							   Max(values, bitmap_bits)),
-						errhint("Use a shorter text or a smaller roformer.max_length.")));
+	roformer_array_check(Max(values, bitmap_bits));
 	array = palloc0(size);
 	SET_VARSIZE(array, size);
 	array->ndim = dimensions;

@@ -83,14 +83,16 @@ roformer_embed_array(PG_FUNCTION_ARGS)
 	RoformerCall call;
 	RoformerElements elements;
 	const float *vectors = NULL;
+	size_t size;
 	Datum result;
 
 	roformer_call_begin(&call, fcinfo, embed.options);
 	roformer_call_read_array(&call, &elements);
+	size = rf_session_config(call.session->engine)->hidden_size;
+	roformer_array_check(elements.count * size);
 	if (call.count > 0)
 		vectors = embed_inputs(&call);
-	result = roformer_array_of_rows(vectors, rf_session_config(call.session->engine)->hidden_size,
-									&elements);
+	result = roformer_array_of_rows(vectors, size, &elements);
 	roformer_call_end(&call);
 	PG_RETURN_DATUM(result);
 }
