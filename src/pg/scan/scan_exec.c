@@ -55,14 +55,13 @@ note_place(RoformerScanState *state)
 	state->tids[state->row_count] = child_scan(state)->ss_ScanTupleSlot->tts_tid;
 }
 
-static TupleTableSlot *
-show_place(const RoformerScanState *state, TupleTableSlot *slot, const ItemPointerData *tid)
+static void
+show_place(const RoformerScanState *state, const ItemPointerData *tid)
 {
-	if (!state->places || TupIsNull(slot))
-		return slot;
+	TupleTableSlot *slot = state->css.ss.ss_ScanTupleSlot;
+
 	slot->tts_tid = *tid;
 	slot->tts_tableOid = RelationGetRelid(state->css.ss.ss_currentRelation);
-	return slot;
 }
 
 /* ---- batches --------------------------------------------------------------------------------- */
@@ -182,7 +181,9 @@ pass_row(RoformerScanState *state)
 	TupleTableSlot *slot = roformer_scan_show(ExecProcNode(outerPlanState(&state->css.ss.ps)),
 											  state->css.ss.ss_ScanTupleSlot);
 
-	return show_place(state, slot, &child_scan(state)->ss_ScanTupleSlot->tts_tid);
+	if (state->places && !TupIsNull(slot))
+		show_place(state, &child_scan(state)->ss_ScanTupleSlot->tts_tid);
+	return slot;
 }
 
 static TupleTableSlot *
@@ -206,7 +207,9 @@ next_of_batch(RoformerScanState *state)
 	}
 	tuplestore_copy_read_pointer(state->rows, ROFORMER_SCAN_NEXT, ROFORMER_SCAN_CURRENT);
 	roformer_scan_show(roformer_scan_fetch(state, ROFORMER_SCAN_NEXT, state->row), slot);
-	return show_place(state, slot, &state->tids[row]);
+	if (state->places)
+		show_place(state, &state->tids[row]);
+	return slot;
 }
 
 /*
