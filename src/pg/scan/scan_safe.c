@@ -176,7 +176,6 @@ function_never_fails(Oid function, List *args)
 		case F_STRPOS:
 		case F_POSITION_TEXT_TEXT:
 		case F_STARTS_WITH:
-		case F_REVERSE:
 		case F_JSONB_OBJECT_FIELD:
 		case F_JSONB_OBJECT_FIELD_TEXT:
 		case F_JSONB_ARRAY_ELEMENT:
