@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "golden_records.h"
+#include "tested_set.h"
 
 void
 expect_number(const Checking *checking, const char *what, size_t index, double found,
@@ -185,7 +186,7 @@ for_records_in(const char *folder, RfTask task, RecordCheck check, size_t least)
 	char **names = golden_model_names();
 	RfKernelsStatus status;
 
-	for (size_t set = 0; rf_kernels_status(set, &status); set++)
+	for (size_t set = 0; tested_set(set, &status); set++)
 	{
 		RecordLoop loop = {.check = check, .folder = folder};
 

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "golden_model_files.h"
+#include "tested_set.h"
 
 #define MAX_TEXTS 8192
 /* Of fewer decisions a single one would be more than the share that may differ. */
@@ -236,7 +237,7 @@ test_bundled_models(void **state)
 	size_t sets = 0;
 
 	(void) state;
-	for (size_t set = 0; rf_kernels_status(set, &status); set++)
+	for (size_t set = 0; tested_set(set, &status); set++)
 	{
 		if (!status.precision[RF_PRECISION_BF16])
 			continue;

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "golden_model_files.h"
+#include "tested_set.h"
 
 #define RECORDS 8 /* of a model */
 
@@ -108,7 +109,7 @@ check_precision(RfPrecision precision)
 	char **names = golden_model_names();
 	RfKernelsStatus status;
 
-	for (size_t set = 0; rf_kernels_status(set, &status); set++)
+	for (size_t set = 0; tested_set(set, &status); set++)
 	{
 		size_t records = 0;
 

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "double_encoder.h"
+#include "tested_set.h"
 
 #define BOUND 2e-5
 #define MAX_ROWS 8
@@ -255,7 +256,7 @@ check_padded(const RfConfig *config, const uint32_t *lengths, const uint32_t *se
 	double *expected = NULL;
 	RfKernelsStatus status;
 
-	for (size_t set = 0; rf_kernels_status(set, &status); set++)
+	for (size_t set = 0; tested_set(set, &status); set++)
 		for (RfPrecision precision = 0; precision < RF_PRECISIONS; precision++)
 			if (status.precision[precision])
 				check_encoder(status.name, precision, config, lengths, seen, count, &expected);
@@ -403,7 +404,7 @@ test_thin_padding(void **state)
 	RfKernelsStatus status;
 
 	(void) state;
-	for (size_t set = 0; rf_kernels_status(set, &status); set++)
+	for (size_t set = 0; tested_set(set, &status); set++)
 		for (RfPrecision precision = 0; precision < RF_PRECISIONS; precision++)
 			if (status.precision[precision])
 				check_thin_padding(status.name, precision);

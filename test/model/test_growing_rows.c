@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "random_model.h"
+#include "tested_set.h"
 
 #define MOST_ROWS 3
 
@@ -158,7 +159,7 @@ check_lengths(const RfConfig *config, const size_t (*lengths)[2], size_t count, 
 {
 	RfKernelsStatus status;
 
-	for (size_t set = 0; rf_kernels_status(set, &status); set++)
+	for (size_t set = 0; tested_set(set, &status); set++)
 		for (RfPrecision precision = 0; precision < RF_PRECISIONS; precision++)
 		{
 			Fixture fixture;
