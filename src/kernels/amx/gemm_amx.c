@@ -112,41 +112,48 @@ configure(size_t depth)
 
 /* The sums of a row with their sizes: x w = scale_x scale_w (q_x q_w) + low_x (sum of w) */
 INLINE void
-size_products(const Finish *finish, const size_t columns, float *values)
+size_products(const int32_t *restrict sums, const RfRowHead *head, const float *restrict scales,
+			  const float *restrict weights, const size_t columns, float *restrict values)
 {
-	const int32_t *sums = finish->sums->whole[finish->next];
-	const float *scales = finish->head;
-	RfRowHead head;
-
-	memcpy(&head, finish->a, sizeof(head));
 	for (size_t j = 0; j < columns; j++)
-		values[j] =
-			(float) sums[j] * (head.scale * scales[j]) + head.low * scales[finish->width + j];
+		values[j] = (float) sums[j] * (head->scale * scales[j]) + head->low * weights[j];
+}
+
+/* c = (c +) values (+ bias); that c overlaps neither is what makes vectors of this. */
+INLINE void
+add_row(float *restrict c, const float *restrict values, const float *restrict bias,
+		const size_t columns, bool accumulate)
+{
+	if (accumulate && bias != NULL)
+		for (size_t j = 0; j < columns; j++)
+			c[j] = c[j] + values[j] + bias[j];
+	else if (accumulate)
+		for (size_t j = 0; j < columns; j++)
+			c[j] = c[j] + values[j];
+	else if (bias != NULL)
+		for (size_t j = 0; j < columns; j++)
+			c[j] = values[j] + bias[j];
+	else
+		for (size_t j = 0; j < columns; j++)
+			c[j] = values[j];
 }
 
 INLINE void
 store_row(const Finish *finish, const size_t columns, const bool int8)
 {
-	const float *values = finish->sums->real[finish->next];
-	float *c = finish->c;
 	float sized[COLUMNS];
+	RfRowHead head;
 
-	if (int8)
+	if (!int8)
 	{
-		size_products(finish, columns, sized);
-		values = sized;
+		add_row(finish->c, finish->sums->real[finish->next], finish->bias, columns,
+				finish->accumulate);
+		return;
 	}
-	if (finish->accumulate && finish->bias != NULL)
-		for (size_t j = 0; j < columns; j++)
-			c[j] = c[j] + values[j] + finish->bias[j];
-	else if (finish->accumulate)
-		for (size_t j = 0; j < columns; j++)
-			c[j] = c[j] + values[j];
-	else if (finish->bias != NULL)
-		for (size_t j = 0; j < columns; j++)
-			c[j] = values[j] + finish->bias[j];
-	else
-		memcpy(c, values, columns * sizeof(float));
+	memcpy(&head, finish->a, sizeof(head));
+	size_products(finish->sums->whole[finish->next], &head, finish->head,
+				  finish->head + finish->width, columns, sized);
+	add_row(finish->c, sized, finish->bias, columns, finish->accumulate);
 }
 
 INLINE void
