@@ -347,11 +347,11 @@ sub prepared
 sub cursor
 {
 	my $scroll = pick('', '', 'SCROLL', 'SCROLL', 'NO SCROLL');
-	my $query = chance(0.15) ? "SELECT id, roformer.classify('tiny', body) FROM a WHERE @{[ condition(['a'], 1) ]} @{[ pick('', 'FOR UPDATE') ]}" : query(2);
+	my $query = chance(0.3) ? "SELECT id, roformer.classify('tiny', body) FROM a WHERE @{[ condition(['a'], 1) ]} @{[ pick('', 'FOR UPDATE') ]}" : query(2);
 	my @moves = map { "$_ c" } 'FETCH 3', 'FETCH 1', 'FETCH 0', 'MOVE 2', 'FETCH 7', 'FETCH ALL', 'MOVE ALL';
 	push @moves, map { "$_ c" } 'FETCH BACKWARD 2', 'FETCH PRIOR', 'FETCH FIRST', 'FETCH LAST', 'FETCH ABSOLUTE 4', 'FETCH ABSOLUTE -2', 'FETCH RELATIVE -1', 'FETCH RELATIVE 2', 'FETCH BACKWARD ALL', 'MOVE BACKWARD 3' if $scroll eq 'SCROLL' || chance(0.1);
 	my @between = ('SAVEPOINT s', 'ROLLBACK TO s', "SELECT roformer.classify('tiny', body) FROM b LIMIT 3", 'SELECT 1 / 0', 'SET LOCAL roformer.max_length = 9', "SET LOCAL roformer.overflow = 'truncate'",
-		"DELETE FROM a WHERE CURRENT OF c");
+		'DELETE FROM a WHERE CURRENT OF c RETURNING id', "UPDATE a SET note = 'moved' WHERE CURRENT OF c RETURNING id");
 
 	return { explain => "DECLARE c $scroll CURSOR FOR $query",
 		statements => [ 'BEGIN', "DECLARE c $scroll CURSOR FOR $query", 'SAVEPOINT s', several(3 + int rand 8, sub { chance(0.25) ? pick(@between) : pick(@moves) }), 'ROLLBACK' ] };
