@@ -15,6 +15,7 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/tlist.h"
+#include "parser/parsetree.h"
 
 #include "pg/compat.h"
 
@@ -216,11 +217,49 @@ replace_projection(Plan *plan, const RoformerPlace *place, int *node_id)
 	return above;
 }
 
+/* Target lists of the node that is relieved. */
+typedef struct Moved
+{
+	List *before;
+	List *after;
+} Moved;
+
+/*
+ * A window's run condition compares its functions, which it names by their places in the target
+ * list, with what is the same for all rows: it has no other column.
+ */
+static Node *
+follow_columns(Node *node, void *context)
+{
+	const Moved *moved = context;
+
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Var))
+	{
+		Var *var = copyObject((Var *) node);
+		TargetEntry *function = get_tle_by_resno(moved->before, var->varattno);
+
+		var->varattno = tlist_member(function->expr, moved->after)->resno;
+		return (Node *) var;
+	}
+	return expression_tree_mutator(node, follow_columns, context);
+}
+
+static void
+restore_run_condition(WindowAgg *plan, List *before)
+{
+	Moved moved = {before, plan->plan.targetlist};
+
+	plan->runCondition = (List *) follow_columns((Node *) plan->runCondition, &moved);
+}
+
 Plan *
 roformer_scan_above(Plan *plan, List **conditions, int keep, const RoformerPlace *place,
 					int *node_id)
 {
 	List *rows = NIL;
+	List *before = plan->targetlist;
 	List *targetlist;
 	List *moved;
 	CustomScan *scan;
@@ -228,10 +267,12 @@ roformer_scan_above(Plan *plan, List **conditions, int keep, const RoformerPlace
 
 	if (is_mere_projection(plan))
 		return replace_projection(plan, place, node_id);
-	targetlist = (List *) replace_leaves((Node *) plan->targetlist, &rows);
+	targetlist = (List *) replace_leaves((Node *) before, &rows);
 	moved = (List *) replace_leaves((Node *) list_copy_tail(*conditions, keep), &rows);
 	*conditions = list_truncate(*conditions, keep);
 	plan->targetlist = rows;
+	if (IsA(plan, WindowAgg))
+		restore_run_condition((WindowAgg *) plan, before);
 	scan = make_node(plan, targetlist, moved,
 					 roformer_scan_calls((Node *) list_make2(targetlist, moved)), place, node_id);
 	above = &scan->scan.plan;

@@ -510,6 +510,13 @@ place_below(const Plan *plan, RoformerPlace place)
 				((const Agg *) plan)->aggstrategy == AGG_HASHED)
 				place = all_rows;
 			break;
+		case T_WindowAgg: /* may end before its child */
+			if (((const WindowAgg *) plan)->runCondition != NIL)
+			{
+				place.partial = true;
+				place.eager = false;
+			}
+			break;
 		case T_MergeJoin:
 			place.partial = true;
 			break;
