@@ -8,7 +8,7 @@ use RoformerTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = start_server('stats', init => [ allows_streaming => 1 ], conf => "max_connections = 120\nmax_parallel_workers_per_gather = 2");
+my $node = start_server('stats', init => [ allows_streaming => 1 ], conf => "max_connections = 120\nroformer.batch_tokens = 64\nmax_parallel_workers_per_gather = 2");
 load_random($node, 'tiny', seed => 3);
 load_random($node, 'wide', seed => 4, hidden => 768, layers => 4, heads => 12);
 $node->safe_psql('postgres', "CREATE DATABASE other; CREATE ROLE alice LOGIN; CREATE ROLE bob LOGIN; CREATE ROLE guard LOGIN IN ROLE pg_read_all_stats");
@@ -20,7 +20,7 @@ sub numbers { return look("SELECT calls, rows, cancelled FROM roformer.stats WHE
 
 # ---- a statement while it runs -----------------------------------------------------------------
 
-my $long = "SELECT count(roformer.classify('wide', repeat('word ', 20) || i)) FROM generate_series(1, 1000000) AS i";
+my $long = "SELECT count(roformer.classify('wide', repeat('word ', 20) || i)) FROM generate_series(1, 20000) AS i";
 my $session = $node->background_psql('postgres', on_error_stop => 0, extra_params => [ '-U', 'alice' ]);
 my $pid = $session->query_safe('SELECT pg_backend_pid()');
 start_query($session, $long);
