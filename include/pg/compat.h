@@ -62,6 +62,13 @@
 #define roformer_explained_tables(es) list_length((es)->rtable)
 #endif
 
+/* A generated column that is not stored: 18. */
+#if PG_VERSION_NUM >= 180000
+#define ROFORMER_GENERATED_VIRTUAL ATTRIBUTE_GENERATED_VIRTUAL
+#else
+#define ROFORMER_GENERATED_VIRTUAL 'v'
+#endif
+
 /* 17 brought transaction_timeout, which ends the session without ProcDiePending. */
 #if PG_VERSION_NUM >= 170000
 #define roformer_transaction_timeout_pending() (TransactionTimeoutPending)

@@ -21,6 +21,8 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+#include "pg/compat.h"
+
 /* ---- conversions ----------------------------------------------------------------------------- */
 
 Datum
@@ -100,6 +102,12 @@ prepare_source(RoformerTriggerState *state, const TriggerData *trigger)
 				 errdetail("Generated columns are computed after such triggers."),
 				 errhint("Use a trigger AFTER INSERT or UPDATE for each statement, or a generated "
 						 "column for the result.")));
+	if (column->attgenerated == ROFORMER_GENERATED_VIRTUAL)
+		ereport(ERROR, (errcode(ERRCODE_GENERATED_ALWAYS),
+						errmsg("virtual generated column \"%s\" can't be read by a trigger",
+							   state->source_name),
+						errdetail("Transition tables don't have its values."),
+						errhint("Make the column STORED.")));
 	if (!prepare_cast(column->atttypid, column->attcollation, TEXTOID, -1, COERCION_IMPLICIT,
 					  &state->to_text))
 		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),

@@ -18,6 +18,7 @@
 #include "access/genam.h"
 #include "access/stratnum.h"
 #include "access/tupdesc.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
@@ -29,6 +30,7 @@
 #include "utils/queryenvironment.h"
 #include "utils/rel.h"
 #include "utils/tuplestore.h"
+#include "utils/typcache.h"
 
 /* Rows read, and bytes of texts computed, at once. */
 #define FETCH_ROWS 256
@@ -37,7 +39,7 @@
 typedef struct KeyColumn
 {
 	Form_pg_attribute column;
-	Oid equal; /* the index's operator */
+	Oid equal; /* operator */
 } KeyColumn;
 
 typedef struct BulkRun
@@ -86,6 +88,17 @@ check_key_column(const BulkRun *bulk, const KeyColumn *key)
 	}
 }
 
+/* A key that is no btree (18: WITHOUT OVERLAPS) has equal values where the types say so. */
+static Oid
+find_equal(Relation index, int key, Form_pg_attribute column)
+{
+	Oid type = index->rd_opcintype[key];
+
+	if (index->rd_rel->relam == BTREE_AM_OID)
+		return get_opfamily_member(index->rd_opfamily[key], type, type, BTEqualStrategyNumber);
+	return lookup_type_cache(column->atttypid, TYPECACHE_EQ_OPR)->eq_opr;
+}
+
 static void
 find_key(BulkRun *bulk)
 {
@@ -103,8 +116,7 @@ find_key(BulkRun *bulk)
 		AttrNumber number = index->rd_index->indkey.values[i];
 
 		key->column = TupleDescAttr(RelationGetDescr(relation), number - 1);
-		key->equal = get_opfamily_member(index->rd_opfamily[i], index->rd_opcintype[i],
-										 index->rd_opcintype[i], BTEqualStrategyNumber);
+		key->equal = find_equal(index, i, key->column);
 		check_key_column(bulk, key);
 	}
 	index_close(index, AccessShareLock);
