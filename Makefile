@@ -2,6 +2,7 @@
 #
 #   make quickstart         install what is needed, build, run the main job on bundled models and real rows
 #   make check              the same set-up, then every test; SUITE="unit sql" or make check-sql for some
+#   make check-emulated     tests of kernel sets that this processor may lack, in an emulator; SETS="amx" for some
 #   make deps               install the distribution's packages, nothing else
 #   make && make install    build and install for the PostgreSQL that pg_config belongs to
 #   make installcheck       SQL tests against a running server that has the extension
@@ -22,7 +23,9 @@ quickstart-stop:
 	@demo/quickstart.sh stop
 check:
 	@test/run $(SUITE)
-$(filter check-%,$(MAKECMDGOALS)): check-%:
+check-emulated:
+	@test/emulator.sh $(SETS)
+$(filter-out check-emulated,$(filter check-%,$(MAKECMDGOALS))): check-%:
 	@test/run $*
 bench:
 	@bench/run
