@@ -19,7 +19,7 @@ sub kill_and_recover
 
 	kill 'KILL', $pid;
 	ok($node->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()'), "recovery after $what");
-	like(slurp_file($node->logfile, $offset), qr/process \(PID $pid\) was terminated by signal 9/, 'it was a crash');
+	like(slurp_file($node->logfile, $offset), qr/ \(PID $pid\) was terminated by signal 9/, 'it was a crash');
 	is($node->safe_psql('postgres', 'SELECT count(*) FROM roformer.cache'), '0', 'the cache begins anew');
 	is($node->safe_psql('postgres', $query), $answer, 'everything answers');
 	is(cache_rows($node), 'tiny ready 0', 'from the cache');
