@@ -3,6 +3,7 @@
 #   make quickstart         install what is needed, build, run the main job on bundled models and real rows
 #   make check              the same set-up, then every test; SUITE="unit sql" or make check-sql for some
 #   make check-emulated     tests of kernel sets that this processor may lack, in an emulator; SETS="amx" for some
+#   make check-versions     as root: build and test with PostgreSQL 16, 17 and 18 in throw-away systems; VERSIONS="18" for some
 #   make deps               install the distribution's packages, nothing else
 #   make && make install    build and install for the PostgreSQL that pg_config belongs to
 #   make installcheck       SQL tests against a running server that has the extension
@@ -25,7 +26,9 @@ check:
 	@test/run $(SUITE)
 check-emulated:
 	@test/emulator.sh $(SETS)
-$(filter-out check-emulated,$(filter check-%,$(MAKECMDGOALS))): check-%:
+check-versions:
+	@test/versions.sh $(VERSIONS)
+$(filter-out check-emulated check-versions,$(filter check-%,$(MAKECMDGOALS))): check-%:
 	@test/run $*
 bench:
 	@bench/run
