@@ -165,7 +165,7 @@ step()
 # Of what test/run says: names of suites, tests, what failed of them, and the sum.
 run_suites()
 {
-	inside "$1" "test/run $suites" 2>&1 | tee "$2" | sed -nE '/^[a-z]+$|^  (ok|FAILED|skip) |^ +\||^failed:|[0-9] passed/s/^/  /p'
+	inside "$1" "test/run $suites" 2>&1 | tee "$2" | sed -nuE '/^[a-z]+$|^  (ok|FAILED|skip) |^ +\||^failed:|[0-9] passed/s/^/  /p'
 }
 
 # check VERSION: sets outcome.
