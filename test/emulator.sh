@@ -95,10 +95,9 @@ build_kernel()
 	change linux/arch/x86/include/asm/fpu/types.h 's/u8 __padding\[PAGE_SIZE\];/u8 __padding[4 * PAGE_SIZE];/'
 	change linux/arch/x86/kernel/fpu/core.c '/BUILD_BUG_ON\(XFEATURE_MASK_USER_DYNAMIC/d'
 	for option in 64BIT PRINTK TTY SERIAL_8250 SERIAL_8250_CONSOLE BLK_DEV_INITRD BINFMT_ELF BINFMT_SCRIPT PROC_FS SHMEM \
-		TMPFS DEVTMPFS FUTEX EPOLL EVENTFD POSIX_TIMERS MULTIUSER NET SECCOMP SECCOMP_FILTER KERNEL_GZIP; do
+		TMPFS DEVTMPFS FUTEX EPOLL EVENTFD POSIX_TIMERS MULTIUSER NET SECCOMP SECCOMP_FILTER KERNEL_GZIP CC_OPTIMIZE_FOR_PERFORMANCE HZ_100; do
 		echo "CONFIG_$option=y"
 	done >"$system/source/kernel.config"
-	echo "CONFIG_X86_KERNEL_IBT=n" >>"$system/source/kernel.config"
 	step "building the kernel" inside sh -c 'cd /source/linux && make -s tinyconfig &&
 		scripts/kconfig/merge_config.sh -m .config /source/kernel.config && make -s olddefconfig && make -s -j"$(nproc)" bzImage && cp arch/x86/boot/bzImage /boot/kernel'
 }
