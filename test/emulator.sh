@@ -110,7 +110,7 @@ build_system()
 	mkdir -p "$system/source"
 	inside sh -c 'printf "#!/bin/sh\nexit 101\n" >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d'
 	step "installing compilers and firmware there" inside sh -c 'apt-get -q update && apt-get -q install -y --no-install-recommends \
-		g++ make flex bison bc perl libc6-dev libelf-dev xz-utils pkg-config linux-source bochsbios busybox-static cpio \
+		g++ make flex bison bc perl libc6-dev libelf-dev xz-utils pkg-config linux-source bochsbios vgabios busybox-static cpio \
 		grub-pc-bin grub-common xorriso mtools && cd /source && apt-get -q source --download-only --tar-only bochs'
 	build_emulator
 	build_kernel
@@ -167,7 +167,7 @@ start_emulator()
 		cpu: model=$1, count=1, ips=20000000, reset_on_triple_fault=0
 		clock: sync=none
 		romimage: file=/usr/share/bochs/BIOS-bochs-latest
-		vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
+		vgaromimage: file=/usr/share/vgabios/vgabios.bin
 		ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 		ata0-master: type=cdrom, path=/disk.iso, status=inserted
 		boot: cdrom
@@ -212,6 +212,7 @@ run_set()
 	done
 	wait "$emulator_pid" || true
 	emulator_pid=
+	[ -s "$system/serial" ] || { say "the emulator said nothing:"; tail -n 5 "$system/bochs.log"; exit 1; }
 	count "$set"
 }
 
