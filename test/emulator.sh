@@ -35,7 +35,8 @@ done
 
 say() { printf '%s\n' "$*"; }
 passed=0 failed=0 unfinished=true emulator_pid=
-work=$(mktemp -d "${TMPDIR:-/tmp}/roformer-emulator.XXXXXX")
+work=${TMPDIR:-/tmp}/roformer-emulator.$$
+mkdir -m 700 "$work"
 system=$work/system
 if [ -n "${EMULATOR:-}" ] && [ -e "$EMULATOR" ]; then
 	[ -e "$EMULATOR/boot/kernel" ] || { echo "test/emulator.sh: $EMULATOR is something else" >&2; rmdir "$work"; exit 2; }

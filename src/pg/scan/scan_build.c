@@ -238,9 +238,12 @@ follow_columns(Node *node, void *context)
 	if (IsA(node, Var))
 	{
 		Var *var = copyObject((Var *) node);
-		TargetEntry *function = get_tle_by_resno(moved->before, var->varattno);
+		TargetEntry *before = get_tle_by_resno(moved->before, var->varattno);
+		TargetEntry *after = before == NULL ? NULL : tlist_member(before->expr, moved->after);
 
-		var->varattno = tlist_member(function->expr, moved->after)->resno;
+		if (after == NULL)
+			elog(ERROR, "roformer: a window's run condition has an unknown column");
+		var->varattno = after->resno;
 		return (Node *) var;
 	}
 	return expression_tree_mutator(node, follow_columns, context);
