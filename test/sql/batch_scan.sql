@@ -217,6 +217,25 @@ SELECT rows_read('SELECT roformer.classify(''batch_spam'', note) FROM sms ORDER 
 SELECT rows_read('SELECT id FROM sms WHERE roformer.classify(''batch_spam'', id || body) = ''ham'' LIMIT 3');
 SELECT rows_read('SELECT id FROM sms WHERE EXISTS (SELECT roformer.classify(''batch_spam'', note) FROM tone)');
 SELECT rows_read('SELECT roformer.classify(''batch_spam'', id::text) FROM sms');
+-- nor read, where one of them is an error: behind another table's rows, within a smaller LIMIT, after a loop's end, without a match
+SELECT agree($$SELECT id, roformer.classify('batch_spam', body) FROM sms WHERE id <= 5 UNION ALL SELECT id, roformer.classify('batch_spam', body) FROM sms WHERE 1 / (id - 7) < 5 LIMIT 10$$);
+SELECT agree($$SELECT * FROM (SELECT id, roformer.classify('batch_spam', body) FROM sms WHERE 1 / (id - 7) < 5 LIMIT 100) AS s LIMIT 5$$);
+SELECT agree($$SELECT kind, EXISTS (SELECT roformer.classify('batch_spam', body) FROM sms WHERE 1 / (id - 7) < 5 LIMIT 100 OFFSET 2) FROM tone$$);
+SELECT rows_read('SELECT * FROM (SELECT roformer.classify(''batch_spam'', body) FROM sms LIMIT 100) AS s LIMIT 5');
+DO $$
+DECLARE
+	r record;
+BEGIN
+	FOR r IN SELECT id, roformer.classify('batch_spam', body) FROM sms WHERE 1 / (id - 100) < 5 LOOP
+		EXIT WHEN r.id = 70;
+	END LOOP;
+	RAISE NOTICE '%', r.id;
+END $$;
+SET enable_mergejoin = off;
+SET enable_nestloop = off;
+SELECT agree($$SELECT count(*) FROM (SELECT roformer.classify('batch_spam', body) AS class FROM sms WHERE 1 / (id - 7) < 5 OFFSET 0) AS s JOIN (SELECT kind FROM tone WHERE length(example) > 100) AS t ON class = kind$$);
+RESET enable_mergejoin;
+RESET enable_nestloop;
 PREPARE few(int) AS SELECT id, roformer.classify('batch_spam', body) FROM sms ORDER BY id LIMIT $1;
 SET plan_cache_mode = force_generic_plan;
 EXPLAIN (COSTS OFF) EXECUTE few(3);

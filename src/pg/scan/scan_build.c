@@ -130,7 +130,7 @@ add_limit(CustomScan *scan, const RoformerPlace *place, bool filters)
 				value = limit != NULL;
 				break;
 			case ROFORMER_SCAN_EAGER:
-				value = place->eager;
+				value = place->eager || (limit != NULL && place->certain);
 				break;
 			case ROFORMER_SCAN_PLACES:
 				value = place->current_of && roformer_scan_knows_places(scan->scan.plan.lefttree);

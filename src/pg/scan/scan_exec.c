@@ -102,7 +102,7 @@ static int
 rows_of_batch(RoformerScanState *state)
 {
 	if (state->bound >= 0)
-		return (int) Min(Max(state->bound - state->taken, 1), PG_INT32_MAX);
+		return (int) Min(Max(state->bound - state->taken, 1), state->batch_limit);
 	return state->batch_limit;
 }
 

@@ -84,7 +84,7 @@ can_read_ahead(const Visit *visit_, Plan *plan, const RoformerPlace *place)
 	if (place->marked || (place->current_of && hides_places(plan)) ||
 		!roformer_scan_is_quiet(plan, visit_->statement))
 		return false;
-	return !place->partial || place->limit != NULL ||
+	return !place->partial || (place->limit != NULL && place->certain) ||
 		   roformer_scan_is_safe(plan, visit_->statement);
 }
 
@@ -471,6 +471,14 @@ relieve(Visit *visit_, Plan *plan, const RoformerPlace *place)
 
 /* ---- the tree -------------------------------------------------------------------------------- */
 
+/* Has every row of the outer side a place in the result? */
+static bool
+fills_outer(const Join *join)
+{
+	return join->jointype == JOIN_LEFT || join->jointype == JOIN_ANTI ||
+		   join->jointype == JOIN_FULL;
+}
+
 /* What the node is for those that are below it (for a join's inner side: place_inside). */
 static RoformerPlace
 place_below(const Plan *plan, RoformerPlace place)
@@ -481,6 +489,7 @@ place_below(const Plan *plan, RoformerPlace place)
 	switch (nodeTag(plan))
 	{
 		case T_Limit:
+			place.certain = !place.partial;
 			place.partial |= ((const Limit *) plan)->limitCount != NULL;
 			place.eager = false;
 			place.limit = ((const Limit *) plan)->limitCount != NULL &&
@@ -520,6 +529,9 @@ place_below(const Plan *plan, RoformerPlace place)
 		case T_MergeJoin:
 			place.partial = true;
 			break;
+		case T_HashJoin: /* may take one row, and no more where the inner side has none */
+			place.eager &= fills_outer((const Join *) plan);
+			break;
 		default:
 			break;
 	}
@@ -556,6 +568,19 @@ visit_list(Visit *visit_, List *plans, RoformerPlace place)
 		lfirst(lc) = visit(visit_, lfirst(lc), place);
 }
 
+/* A LIMIT takes fewer rows from a plan behind others than from the first, and may take none. */
+static void
+visit_append(Visit *visit_, Append *append, RoformerPlace below)
+{
+	ListCell *lc;
+
+	foreach (lc, append->appendplans)
+	{
+		lfirst(lc) = visit(visit_, lfirst(lc), below);
+		below.certain = false;
+	}
+}
+
 static void
 visit_children(Visit *visit_, Plan *plan, RoformerPlace below)
 {
@@ -566,7 +591,7 @@ visit_children(Visit *visit_, Plan *plan, RoformerPlace below)
 				visit(visit_, ((SubqueryScan *) plan)->subplan, below);
 			break;
 		case T_Append:
-			visit_list(visit_, ((Append *) plan)->appendplans, below);
+			visit_append(visit_, (Append *) plan, below);
 			break;
 		case T_MergeAppend:
 			visit_list(visit_, ((MergeAppend *) plan)->mergeplans, below);
@@ -593,14 +618,18 @@ visit(Visit *visit_, Plan *plan, RoformerPlace place)
 
 /*
  * WHERE CURRENT OF looks for the scan of its cursor from the top of the plan, and finds the node in
- * its place (scan_exec.c). A cursor that says FOR UPDATE keeps positions of its own.
+ * its place (scan_exec.c). A cursor that says FOR UPDATE keeps positions of its own. Loops over
+ * queries are cursors too: what may be run in parts isn't planned for parallel workers.
  */
 static void
 add_nodes(PlannedStmt *statement, int cursor_options)
 {
 	Visit visit_ = {statement, roformer_scan_last_node_id(statement)};
 	bool cursor = (cursor_options & CURSOR_OPT_FAST_PLAN) != 0;
-	RoformerPlace top = {.partial = cursor, .current_of = cursor && statement->rowMarks == NIL};
+	RoformerPlace top = {
+		.partial = cursor || (cursor_options & CURSOR_OPT_PARALLEL_OK) == 0,
+		.current_of = cursor && statement->rowMarks == NIL,
+	};
 	RoformerPlace subplan = {.partial = true};
 	ListCell *lc;
 

@@ -26,7 +26,7 @@ typedef enum RoformerScanField
 {
 	ROFORMER_SCAN_CALLS,   /* how many of custom_exprs are calls; a LIMIT's come behind */
 	ROFORMER_SCAN_LIMITED, /* is there a LIMIT? */
-	ROFORMER_SCAN_EAGER,   /* will all rows be asked for? */
+	ROFORMER_SCAN_EAGER,   /* will all rows be asked for, or all that LIMIT takes? */
 	ROFORMER_SCAN_PLACES,  /* may WHERE CURRENT OF ask where in its table a row is? */
 	ROFORMER_SCAN_FIELDS
 } RoformerScanField;
@@ -96,6 +96,7 @@ typedef struct RoformerPlace
 {
 	bool partial;       /* not all rows may be asked for */
 	bool eager;         /* all rows will be asked for before anything else happens */
+	bool certain;       /* those that limit takes will be */
 	bool marked;        /* positions are marked and restored */
 	bool current_of;    /* WHERE CURRENT OF may look for a scan here */
 	bool parallel;      /* runs in parallel workers */
