@@ -52,6 +52,9 @@ typedef struct RoformerAhead
 	uint64 last_asked; /* number of the row that asked last */
 } RoformerAhead;
 
+/* Instead of a row's inputs: what was read of the batch is enough to be computed at once. */
+#define ROFORMER_BATCH_ENOUGH (-1)
+
 typedef struct RoformerColumn RoformerColumn;
 
 struct RoformerColumn
@@ -66,8 +69,9 @@ struct RoformerColumn
 	MemoryContext context;  /* reset between batches by the owner */
 	/*
 	 * Reads the inputs of a row of the batch, all or none (a NULL, no UTF-8), and says how many:
-	 * *inputs are valid until the next row is read, their texts as long as the batch. Rows are read
-	 * one after the other, from the one that is being evaluated to the last.
+	 * *inputs are valid until the next row is read, their texts (in the current context) as long as
+	 * the portion. Rows are read one after the other, from the one that is being evaluated to the
+	 * last, or to where ROFORMER_BATCH_ENOUGH is said instead: there the next portion begins.
 	 */
 	int (*read)(RoformerColumn *column, int row, RfInput **inputs);
 
@@ -77,12 +81,14 @@ struct RoformerColumn
 	uint64 number; /* of that row among those of all batches, from 1 */
 
 	/* batch_column.c's */
-	RfInput *inputs; /* [count] of the rows from first_row on; NULL: none have been read */
+	MemoryContext portion; /* texts that were read, and these two arrays; NULL: none yet */
+	RfInput *inputs;       /* [count] of the rows from first_row to before end_row */
 	size_t count;
 	size_t room;
 	int first_row;
-	int *places; /* [rows - first_row + 1] where a row's inputs begin */
-	bool failed; /* a text of this batch can't be computed: its row will say so */
+	int end_row;
+	int *places; /* [end_row - first_row + 1] where a row's inputs begin */
+	bool failed; /* a text of this portion can't be computed: its row will say so */
 	RoformerAhead ahead[ROFORMER_MODELS_OF_COLUMN];
 	int ahead_count;
 	RfRunStats work;   /* all of it, since the column was made */

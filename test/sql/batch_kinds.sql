@@ -92,6 +92,17 @@ SELECT count(a) FROM (SELECT roformer.choose('kind_last', 'Who?', ARRAY['a', bod
 RESET roformer.max_length;
 RESET roformer.overflow;
 
+-- texts that are larger than their columns are computed in portions, whatever a text of one is
+SELECT agree($$SELECT id, roformer.classify('kind_sms', repeat('Call now ', 30) || id % 40), roformer.embed('kind_ner', repeat('Call now ', 30) || id % 40), roformer.tag('kind_ner', repeat('Call Sara ', 20) || id),
+	roformer.similarity('kind_sms', 'Call ' || id, repeat('now ', 50) || id % 9), roformer.choose('kind_last', repeat('Who? ', 9) || id, choices || repeat('Sara ', 9)),
+	roformer.answer('kind_qa', 'Who is ' || id || '?', repeat('Sara came to Mexico. ', 20) || id) FROM kind WHERE id % 6 <> 3$$);
+SET roformer.max_length = 40;
+SET roformer.overflow = error;
+SELECT agree($$SELECT id, CASE WHEN id % 50 <> 0 THEN roformer.classify('kind_sms', CASE WHEN id % 50 = 0 THEN repeat('then ', 50) ELSE repeat('then ', 30) END || id) END FROM kind$$);
+SELECT count(a) FROM (SELECT roformer.classify('kind_sms', CASE WHEN id = 100 THEN repeat('then ', 50) ELSE repeat('then ', 30) END || id) AS a FROM kind LIMIT 99) AS x;
+SELECT count(a) FROM (SELECT roformer.classify('kind_sms', CASE WHEN id = 100 THEN repeat('then ', 50) ELSE repeat('then ', 30) END || id) AS a FROM kind LIMIT 100) AS x;
+RESET roformer.max_length;
+RESET roformer.overflow;
 -- texts in windows
 SET roformer.max_length = 20;
 SET roformer.overflow = 'window';

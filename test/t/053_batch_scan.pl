@@ -109,6 +109,46 @@ note("private memory after 120 and 1200 wide rows: @peaks kB");
 cmp_ok($peaks[1], '<', $peaks[0] + 2048, 'many wide rows take no more memory than some');
 $spiller->quit;
 
+# ---- texts that are larger or smaller than their columns ---------------------------------------
+
+# A statement that writes begins with the largest batch. How many rows were read when a row was evaluated tells its batch.
+$node->safe_psql('postgres', <<'SQL');
+CREATE TABLE made AS SELECT i, md5(i::text) || ' ' || i AS body, jsonb_build_object('title', 'title of ' || i, 'filler', repeat(md5(i::text), 30)) AS document, now() + i * interval '1s' AS at
+	FROM generate_series(1, 2000) i;
+CREATE TABLE made_result (i int, class text, tokens int, read bigint, memory bigint);
+CREATE FUNCTION spell(i int) RETURNS text LANGUAGE plpgsql IMMUTABLE LEAKPROOF AS $$ BEGIN RETURN repeat('spell it ', i % 9) || i; END $$;
+CREATE FUNCTION batch_memory(i int) RETURNS bigint LANGUAGE SQL VOLATILE AS $$ SELECT sum(total_bytes)::bigint FROM pg_backend_memory_contexts WHERE i > 0 AND name LIKE 'roformer batch%' $$;
+SQL
+my $modest = 'SET max_parallel_workers_per_gather = 0; SET roformer.batch_tokens = 1024;';
+
+sub make
+{
+	my ($text, $memory, $rows) = @_;
+	$node->safe_psql('postgres', "TRUNCATE made_result; $modest INSERT INTO made_result SELECT i, roformer.classify('tiny', $text), roformer.token_count('tiny', $text), pg_stat_get_xact_tuples_returned('made'::regclass), $memory FROM made WHERE i <= $rows");
+}
+
+for my $text (q(repeat('word ', 20) || i), 'i::text', 'at::text', 'spell(i)', 'body', 'lower(body)', 'substr(body, 1, 9)', q(concat_ws(' and ', i, body, at)), q(document ->> 'title'),
+	q(replace(body, 'a', ' and what else is there ')))
+{
+	make($text, 0, 2000);
+	my ($least, $most) = split /\|/, $node->safe_psql('postgres', <<'SQL');
+SELECT min(tokens), max(tokens) FROM (SELECT sum(tokens) AS tokens, row_number() OVER (ORDER BY read) AS n, count(*) OVER () AS batches FROM made_result GROUP BY read) AS batch
+WHERE n BETWEEN 3 AND batches - 1
+SQL
+	cmp_ok($least, '>', 500, "batches of $text have hardly less than batch_tokens");
+	cmp_ok($most, '<', 1500, 'and hardly more');
+}
+
+# Before a text was made nobody knows how long it is; they are computed in portions then.
+my $late = q(SELECT * FROM (SELECT i, CASE WHEN i > 1000 THEN roformer.classify('tiny', repeat('word60 ', 20) || i) END FROM made OFFSET 0) AS x WHERE i % 1020 = 0 LIMIT 1);
+my $portion = analyze($modest, $late);
+cmp_ok($portion->{'Rows Read'}, '>', 1100, 'many rows were read ahead');
+cmp_ok($portion->{Tokens}, '<', 2 * 1024 + 200, 'but not all their texts computed');
+
+make(q(repeat('word60 ', 10000) || i), 'batch_memory(i)', 150);
+my $most = $node->safe_psql('postgres', 'SELECT max(memory) FROM made_result');
+cmp_ok($most, '<', 2 * 1024 * 1024, 'nor are all of them in memory');
+
 # ---- cancelling --------------------------------------------------------------------------------
 
 my $seconds = seconds_of(sub {

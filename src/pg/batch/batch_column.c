@@ -4,11 +4,12 @@
  * Nothing is computed before a call asks: it has passed all checks by then (model, rights, task),
  * and an expression that isn't evaluated (behind CASE, or behind a condition that is false) costs
  * nothing. From then on the texts of the row that asks and of those behind it are held
- * (rf/engine.h). An expression that few rows come to is found out by counting: at most twice as
- * many rows are computed as ask, and one batch more.
+ * (rf/engine.h), in portions if the owner finds the batch too large. An expression that few rows
+ * come to is found out by counting: at most twice as many rows are computed as ask, and one portion
+ * more.
  *
  * A text that can't be computed must fail its own row, and no earlier one. So errors of the work
- * done ahead are dropped: rows of that batch that were not reached compute by themselves.
+ * done ahead are dropped: rows of that portion that were not reached compute by themselves.
  */
 #include "postgres.h"
 
@@ -30,9 +31,18 @@ roformer_batch_offer(RoformerColumn *column, int rows)
 	roformer_batch_withdraw(column);
 	column->rows = rows;
 	column->row = 0;
-	column->failed = false;
 	dlist_push_head(&columns, &column->node);
 	column->offered = true;
+}
+
+static void
+free_held(RoformerColumn *column)
+{
+	for (int i = 0; i < column->ahead_count; i++)
+	{
+		rf_held_free(column->ahead[i].held);
+		column->ahead[i].held = NULL;
+	}
 }
 
 void
@@ -41,11 +51,8 @@ roformer_batch_withdraw(RoformerColumn *column)
 	if (column->offered)
 		dlist_delete(&column->node);
 	column->offered = false;
-	for (int i = 0; i < column->ahead_count; i++)
-	{
-		rf_held_free(column->ahead[i].held);
-		column->ahead[i].held = NULL;
-	}
+	free_held(column);
+	column->portion = NULL;
 	column->inputs = NULL;
 	column->places = NULL;
 	column->count = 0;
@@ -76,28 +83,46 @@ add_inputs(RoformerColumn *column, const RfInput *inputs, int count)
 	column->count += count;
 }
 
-/* Rows before the one that is being evaluated won't be asked for any more. */
+/* What is held refers to the texts. */
 static void
-read_inputs(RoformerColumn *column)
+begin_portion(RoformerColumn *column)
 {
 	int rows = column->rows - column->row;
-	MemoryContext caller = MemoryContextSwitchTo(column->context);
 
+	free_held(column);
+	if (column->portion == NULL)
+		column->portion = AllocSetContextCreate(column->context, "roformer batch portion",
+												ALLOCSET_DEFAULT_SIZES);
+	MemoryContextReset(column->portion);
 	column->room = rows;
-	column->inputs = palloc(sizeof(RfInput) * rows);
-	column->places = palloc(sizeof(int) * (rows + 1));
+	column->inputs = MemoryContextAllocHuge(column->portion, sizeof(RfInput) * rows);
+	column->places = MemoryContextAllocHuge(column->portion, sizeof(int) * (rows + 1));
 	column->count = 0;
-	column->first_row = column->row;
-	for (int i = 0; i < rows; i++)
+	column->places[0] = 0;
+	column->first_row = column->end_row = column->row;
+	column->failed = false;
+}
+
+/* Rows before the one that is being evaluated won't be asked for any more. */
+static void
+read_portion(RoformerColumn *column)
+{
+	MemoryContext caller = CurrentMemoryContext;
+
+	begin_portion(column);
+	MemoryContextSwitchTo(column->portion);
+	while (column->end_row < column->rows)
 	{
 		RfInput *inputs;
-		int count = column->read(column, column->first_row + i, &inputs);
+		int count = column->read(column, column->end_row, &inputs);
 
 		CHECK_FOR_INTERRUPTS();
-		column->places[i] = (int) column->count;
+		if (count == ROFORMER_BATCH_ENOUGH)
+			break;
 		add_inputs(column, inputs, count);
+		column->end_row++;
+		column->places[column->end_row - column->first_row] = (int) column->count;
 	}
-	column->places[rows] = (int) column->count;
 	MemoryContextSwitchTo(caller);
 }
 
@@ -115,8 +140,8 @@ is_current(RoformerColumn *column, const RfInput *inputs, size_t count)
 	const RfInput *current;
 	int row;
 
-	if (column->inputs == NULL)
-		read_inputs(column);
+	if (column->portion == NULL || column->row >= column->end_row)
+		read_portion(column);
 	row = column->row - column->first_row;
 	if (column->places[row + 1] - column->places[row] != (int) count)
 		return false;
@@ -218,7 +243,8 @@ count_rows(const RoformerColumn *column, size_t *counts)
 {
 	size_t rows = 0;
 
-	for (int row = column->row - column->first_row; row < column->rows - column->first_row; row++)
+	for (int row = column->row - column->first_row; row < column->end_row - column->first_row;
+		 row++)
 	{
 		counts[rows] = column->places[row + 1] - column->places[row];
 		rows += counts[rows] > 0;
@@ -263,7 +289,7 @@ compute_ahead(RoformerColumn *column, RoformerAhead *ahead, const RoformerAsk *a
 	size_t place = column->places[column->row - column->first_row];
 	size_t count = column->count - place;
 	size_t *counts =
-		MemoryContextAlloc(column->context, sizeof(size_t) * (column->rows - column->row));
+		MemoryContextAlloc(column->context, sizeof(size_t) * (column->end_row - column->row));
 	size_t rows = count_rows(column, counts);
 	bool grouped = ask->options.kind == RF_HOLD_CHOICES;
 	RfRun work = {.options = ask->run->options};
@@ -296,7 +322,7 @@ find_in_column(RoformerColumn *column, const RoformerAsk *ask)
 	if (!is_current(column, ask->inputs, ask->count))
 		return NULL;
 	count_row(column, ahead);
-	/* What was computed for the batch, and is not held, has to be computed by itself. */
+	/* What was computed for the portion, and is not held, has to be computed by itself. */
 	if (column->failed || serves(ahead, ask) || !is_worthwhile(ahead))
 		return NULL;
 	compute_ahead(column, ahead, ask);

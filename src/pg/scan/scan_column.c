@@ -3,18 +3,22 @@
  *
  * They are evaluated when a call asks for the first time in a batch, for the row that asks and
  * those behind it. Until then a row's tokens are guessed from the bytes of its columns as they are
- * stored, without reading a TOAST table; how many tokens a byte makes is learnt from what was
- * computed.
+ * stored, without reading a TOAST table; how many bytes of text a byte of column makes is learnt
+ * from the texts that were read, and how many tokens that makes from what was computed.
+ *
+ * A guess can be wrong by much: nobody knows what an expression makes of a number before it was
+ * evaluated once. So texts that turn out to be far more than a batch should have are read in
+ * portions, which are computed one by one.
  */
 #include "postgres.h"
 
 #include "access/detoast.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
+#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "utils/array.h"
-#include "utils/lsyscache.h"
 
 #include "pg/support.h"
 #include "scan_private.h"
@@ -24,7 +28,49 @@
 /* What is computed of a batch may be so much more than was guessed. */
 #define LEAST_TOKENS_OF_BYTE 0.1
 /* [CLS] and [SEP] */
-#define TOKENS_OF_ROW 2
+#define TOKENS_OF_TEXT 2
+/* The tokens of a portion: guesses that are a little too low must not leave a small rest. */
+#define BATCHES_OF_PORTION 2
+
+/* ---- guesses --------------------------------------------------------------------------------- */
+
+double
+roformer_scan_batch_tokens(void)
+{
+	return roformer_batch_tokens > 0 ? roformer_batch_tokens : RF_BATCH_TOKENS;
+}
+
+double
+roformer_scan_batch_bytes(void)
+{
+	return work_mem * 1024.0;
+}
+
+static double
+count_stored_bytes(const RoformerScanColumn *column, TupleTableSlot *slot)
+{
+	double bytes = 0;
+	int attribute = -1;
+
+	while ((attribute = bms_next_member(column->attributes, attribute)) >= 0)
+	{
+		int length = TupleDescAttr(slot->tts_tupleDescriptor, attribute - 1)->attlen;
+
+		if (slot->tts_isnull[attribute - 1])
+			continue;
+		bytes += length == -1 ? toast_raw_datum_size(slot->tts_values[attribute - 1]) - VARHDRSZ
+							  : (Size) Max(length, 0);
+	}
+	return bytes;
+}
+
+static double
+guess_tokens(const RoformerScanColumn *column, double bytes)
+{
+	double tokens = TOKENS_OF_TEXT + bytes * column->scan->tokens_of_byte;
+
+	return column->column.limit > 0 ? Min(tokens, column->column.limit) : tokens;
+}
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
@@ -91,15 +137,11 @@ fetch_row(RoformerScanState *scan)
 }
 
 static int
-read_row(RoformerColumn *column, int row, RfInput **inputs)
+read_inputs(RoformerScanColumn *self, RfInput **inputs)
 {
-	RoformerScanColumn *self = (RoformerScanColumn *) column;
 	RoformerScanState *scan = self->scan;
 	int count = 0;
 
-	if (row == column->row)
-		tuplestore_copy_read_pointer(scan->rows, ROFORMER_SCAN_CURRENT, ROFORMER_SCAN_AHEAD);
-	fetch_row(scan);
 	memset(self->inputs, 0, sizeof(self->inputs));
 	*inputs = self->inputs;
 	for (int i = 0; i < list_length(self->texts_state); i++)
@@ -119,6 +161,47 @@ read_row(RoformerColumn *column, int row, RfInput **inputs)
 			return 0;
 		count = 1;
 	}
+	return count;
+}
+
+static void
+count_inputs(RoformerScanColumn *self, const RfInput *inputs, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		size_t bytes = inputs[i].length + inputs[i].pair_length;
+
+		self->text_bytes += bytes;
+		self->portion_bytes += bytes;
+		self->portion_tokens += guess_tokens(self, bytes);
+	}
+	self->stored_bytes += count_stored_bytes(self, self->scan->ahead_slot);
+}
+
+static bool
+is_enough(const RoformerScanColumn *self)
+{
+	return self->portion_tokens >= BATCHES_OF_PORTION * roformer_scan_batch_tokens() ||
+		   self->portion_bytes >= roformer_scan_batch_bytes();
+}
+
+static int
+read_row(RoformerColumn *column, int row, RfInput **inputs)
+{
+	RoformerScanColumn *self = (RoformerScanColumn *) column;
+	RoformerScanState *scan = self->scan;
+	int count;
+
+	if (row == column->row)
+	{
+		tuplestore_copy_read_pointer(scan->rows, ROFORMER_SCAN_CURRENT, ROFORMER_SCAN_AHEAD);
+		self->portion_tokens = self->portion_bytes = 0;
+	}
+	else if (is_enough(self))
+		return ROFORMER_BATCH_ENOUGH;
+	fetch_row(scan);
+	count = read_inputs(self, inputs);
+	count_inputs(self, *inputs, count);
 	return count;
 }
 
@@ -150,10 +233,7 @@ add_column(RoformerScanState *state, List *texts, RoformerBatchForm form)
 	column->column.context = state->batch_context;
 	foreach (lc, vars)
 	{
-		Var *var = lfirst(lc);
-
-		if (get_typlen(var->vartype) == -1)
-			column->attributes = bms_add_member(column->attributes, var->varattno);
+		column->attributes = bms_add_member(column->attributes, lfirst_node(Var, lc)->varattno);
 	}
 	return column;
 }
@@ -195,35 +275,25 @@ roformer_scan_open_columns(RoformerScanState *state)
 
 /* ---- tokens ---------------------------------------------------------------------------------- */
 
-static size_t
-count_bytes(const RoformerScanColumn *column, TupleTableSlot *slot)
+static double
+guess_bytes(const RoformerScanColumn *column, TupleTableSlot *slot)
 {
-	size_t bytes = 0;
-	int attribute = -1;
+	double bytes = count_stored_bytes(column, slot);
 
-	while ((attribute = bms_next_member(column->attributes, attribute)) >= 0)
-	{
-		if (!slot->tts_isnull[attribute - 1])
-			bytes += toast_raw_datum_size(slot->tts_values[attribute - 1]) - VARHDRSZ;
-	}
-	return bytes;
+	return column->stored_bytes > 0 ? bytes * column->text_bytes / column->stored_bytes : bytes;
 }
 
 void
 roformer_scan_measure(const RoformerScanState *state, TupleTableSlot *slot, double *tokens,
-					  Size *bytes)
+					  double *bytes)
 {
 	double most = 0;
 
 	for (int i = 0; i < state->column_count; i++)
 	{
-		const RoformerScanColumn *column = &state->columns[i];
-		size_t size = count_bytes(column, slot);
-		double expected = TOKENS_OF_ROW + size * state->tokens_of_byte;
+		double size = guess_bytes(&state->columns[i], slot);
 
-		if (column->column.limit > 0)
-			expected = Min(expected, column->column.limit);
-		most = Max(most, expected);
+		most = Max(most, guess_tokens(&state->columns[i], size));
 		*bytes += size;
 	}
 	*tokens += most;

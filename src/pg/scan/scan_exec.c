@@ -111,17 +111,16 @@ static bool
 read_batch(RoformerScanState *state)
 {
 	PlanState *child = outerPlanState(&state->css.ss.ps);
-	double budget = roformer_batch_tokens > 0 ? roformer_batch_tokens : RF_BATCH_TOKENS;
 	int limit = rows_of_batch(state);
 	double tokens = 0;
-	Size text_bytes = 0;
+	double text_bytes = 0;
 	Size bytes = 0;
 
 	roformer_scan_learn_tokens(state);
 	roformer_scan_publish(state);
 	forget_batch(state);
-	while (!state->ended && state->row_count < limit && tokens < budget &&
-		   text_bytes < (Size) work_mem * 1024)
+	while (!state->ended && state->row_count < limit && tokens < roformer_scan_batch_tokens() &&
+		   text_bytes < roformer_scan_batch_bytes())
 	{
 		TupleTableSlot *slot = ExecProcNode(child);
 

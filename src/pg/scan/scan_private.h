@@ -138,6 +138,13 @@ typedef struct RoformerScanColumn
 	Bitmapset *attributes; /* columns of the rows that the texts are made of, from 1 */
 	RfInput inputs[2];     /* of the row read last */
 	List *functions;       /* Oids */
+
+	/* of all rows whose texts were read */
+	double stored_bytes; /* in the attributes */
+	double text_bytes;   /* in the texts made of them */
+	/* of those in the portion being read */
+	double portion_tokens; /* estimated from portion_bytes, of texts */
+	double portion_bytes;
 } RoformerScanColumn;
 
 /* What EXPLAIN ANALYZE tells, of one process. */
@@ -191,12 +198,15 @@ struct RoformerScanState
 extern Node *roformer_scan_create_state(CustomScan *scan);
 
 extern void roformer_scan_open_columns(RoformerScanState *state);
+/* What a batch should have. */
+extern double roformer_scan_batch_tokens(void);
+extern double roformer_scan_batch_bytes(void);
 /*
  * Of the row in slot the estimated tokens (of the column that has most) and the bytes of all texts
  * are added.
  */
 extern void roformer_scan_measure(const RoformerScanState *state, TupleTableSlot *slot,
-								  double *tokens, Size *bytes);
+								  double *tokens, double *bytes);
 /* The pointer's next row of the batch, which is there, in the slot row. */
 extern TupleTableSlot *roformer_scan_fetch(RoformerScanState *state, RoformerScanPointer pointer,
 										   TupleTableSlot *row);
