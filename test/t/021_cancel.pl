@@ -145,5 +145,20 @@ cmp_ok($seconds, '<', $soon, 'a computing session can be terminated');
 $session->{run}->finish;
 is($node->safe_psql('postgres', 'SELECT sum(pins) FROM roformer.cache'), '0', 'no pin is left');
 
+# Texts so short that the tokenizer looks up within none of them. The fastest of three: others may have had the processor.
+my $many = "SELECT roformer.token_count('tiny', array_fill('ab'::text, ARRAY[1000000])) IS NULL";
+my $every = seconds_of(sub { $node->safe_psql('postgres', $many) });
+my $stopped = 'inf';
+foreach (1 .. 3)
+{
+	my $took = seconds_of(sub {
+		($ret, $out, $err) = $node->psql('postgres', 'SET statement_timeout = ' . (int(200 * $every) + 1) . "; $many");
+	});
+	$stopped = $took if $took < $stopped;
+}
+like($err, qr/canceling statement due to statement timeout/, 'statement_timeout while tokenizing many texts');
+note(sprintf('a million short texts take %.0f ms; with a fifth of that as timeout they stop after %.0f ms', 1000 * $every, 1000 * $stopped));
+cmp_ok($stopped, '<', 0.7 * $every, 'which stops between two of them');
+
 $node->stop;
 done_testing();

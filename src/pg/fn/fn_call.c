@@ -9,6 +9,7 @@
 
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -164,6 +165,7 @@ read_rows(RoformerCall *call, const Column *first, const Column *second, Roforme
 	begin_inputs(call, elements->count);
 	for (int i = 0; i < elements->count; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		elements->nulls[i] = is_null_row(first, i) || (second != NULL && is_null_row(second, i));
 		if (!elements->nulls[i])
 			add_input(call, text_of_row(first, i), second == NULL ? NULL : text_of_row(second, i));
@@ -295,7 +297,10 @@ roformer_call_set(FunctionCallInfo fcinfo, const RoformerFunction *function)
 	roformer_call_begin(&call, fcinfo, function->options);
 	values = run_elements(&call, function, &elements);
 	for (int i = 0; i < elements.count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		tuplestore_putvalues(set->setResult, set->setDesc, &values[i], &elements.nulls[i]);
+	}
 	roformer_call_end(&call);
 	return (Datum) 0;
 }

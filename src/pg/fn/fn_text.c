@@ -33,6 +33,8 @@ encode_input(RoformerCall *call, size_t i, const RfEncodeOptions *options)
 	RfEncoding encoding;
 	RfError err;
 
+	/* the tokenizer looks up within long texts only */
+	CHECK_FOR_INTERRUPTS();
 	roformer_check(rf_encode(rf_session_tokenizer(call->session->engine), &call->inputs[i], options,
 							 &abort_fn, &call->arena, &encoding, &err),
 				   &err);
