@@ -308,6 +308,12 @@ SELECT damage($$INSERT INTO _roformer.model_chunk VALUES (MODEL, 'zzz', 0, 'abcd
 SELECT damage($$UPDATE _roformer.model_file SET data = data || ' ' WHERE model_id = MODEL AND name = 'config.json'$$);
 SET client_min_messages = warning;
 
+-- ids go on behind the largest where the sequence has not followed the rows, as on a logical replica
+SELECT setval('_roformer.model_id_seq', 1, false) AS sequence;
+SELECT roformer.load_model('m_behind', 'roformer-sms-spam');
+SELECT roformer.classify('m_behind', 'See you at noon'), id = (SELECT max(id) FROM _roformer.model) AS largest,
+	id = (SELECT last_value FROM _roformer.model_id_seq) AS last FROM _roformer.model WHERE name = 'm_behind';
+
 -- the tables are dumped with their rows
 SELECT c.relname, e.extcondition[n] = '' AS all_rows
 FROM pg_extension AS e, unnest(e.extconfig) WITH ORDINALITY AS x(oid, n) JOIN pg_class AS c ON c.oid = x.oid

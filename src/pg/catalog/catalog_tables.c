@@ -15,6 +15,7 @@
  */
 #include "catalog_private.h"
 
+#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
@@ -181,10 +182,36 @@ roformer_tables_name_key(void)
 	return find_tables()->name_key;
 }
 
+static int64
+largest_id(void)
+{
+	Relation relation = roformer_tables_open(ROFORMER_MODEL, AccessShareLock);
+	Relation index = index_open(roformer_tables_key(ROFORMER_MODEL), AccessShareLock);
+	SysScanDesc scan = systable_beginscan_ordered(relation, index, NULL, 0, NULL);
+	HeapTuple tuple = systable_getnext_ordered(scan, BackwardScanDirection);
+	int64 id = 0;
+
+	if (HeapTupleIsValid(tuple))
+		id = DatumGetInt64(roformer_tables_value(tuple, MODEL_ID, RelationGetDescr(relation)));
+	systable_endscan_ordered(scan);
+	index_close(index, AccessShareLock);
+	table_close(relation, AccessShareLock);
+	return id;
+}
+
+/* Logical replication brings rows, but not the state of sequences. */
 int64
 roformer_tables_next_id(void)
 {
-	return nextval_internal(find_tables()->sequence, false);
+	int64 largest = largest_id();
+	int64 id;
+
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		id = nextval_internal(find_tables()->sequence, false);
+	} while (id <= largest);
+	return id;
 }
 
 void
