@@ -162,6 +162,13 @@ SELECT agree($$SELECT kind, (SELECT roformer.classify('batch_spam', body) FROM s
 SELECT agree($$SELECT kind, ARRAY(SELECT roformer.classify('batch_spam', s.body || t.example) FROM sms s WHERE s.kind = t.kind AND id < 50 ORDER BY id) FROM tone t$$);
 SELECT agree($$SELECT id FROM sms WHERE roformer.classify('batch_spam', body) = (SELECT roformer.classify('batch_spam', max(example)) FROM tone)$$);
 
+-- CTEs that read one another twice: each is looked at once, or planning would take twice as long with each
+SELECT string_agg(format(', c%s AS MATERIALIZED (SELECT a.id, b.class FROM c%s AS a JOIN c%s AS b USING (id))', n, n - 1, n - 1), '' ORDER BY n) AS chain
+FROM generate_series(1, 24) AS n \gset
+SET statement_timeout = '20s';
+WITH c0 AS MATERIALIZED (SELECT id, roformer.classify('batch_spam', body) AS class FROM sms WHERE id < 5) :chain SELECT * FROM c24 ORDER BY id;
+RESET statement_timeout;
+
 -- partitions, inheritance
 CREATE TABLE part (id int, body text) PARTITION BY RANGE (id);
 CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (0) TO (100);

@@ -64,10 +64,11 @@ typedef struct RoformerWalk
 	bool (*visit_plan)(Plan *plan, void *context);
 	bool (*visit_expression)(Node *expression, void *context);
 	void *context;
+	Bitmapset *seen; /* numbers of the subplans that were walked through */
 } RoformerWalk;
 
 /* All nodes below and including plan, with those of subplans they use, and their expressions. */
-extern bool roformer_scan_walk(Plan *plan, const RoformerWalk *walk);
+extern bool roformer_scan_walk(Plan *plan, RoformerWalk *walk);
 /* Do its rows come without side effects? */
 extern bool roformer_scan_is_quiet(Plan *plan, const PlannedStmt *statement);
 /* Can no row of it be an error? */

@@ -13,10 +13,10 @@
 
 #include "scan_private.h"
 
-static bool walk_plan(Plan *plan, const RoformerWalk *walk);
+static bool walk_plan(Plan *plan, RoformerWalk *walk);
 
 static bool
-walk_plans(List *plans, const RoformerWalk *walk)
+walk_plans(List *plans, RoformerWalk *walk)
 {
 	ListCell *lc;
 
@@ -28,9 +28,13 @@ walk_plans(List *plans, const RoformerWalk *walk)
 	return false;
 }
 
+/* Once: CTEs that read one another twice would take twice as long each. */
 static bool
-walk_subplan(int plan_id, const RoformerWalk *walk)
+walk_subplan(int plan_id, RoformerWalk *walk)
 {
+	if (bms_is_member(plan_id, walk->seen))
+		return false;
+	walk->seen = bms_add_member(walk->seen, plan_id);
 	return walk_plan(list_nth(walk->statement->subplans, plan_id - 1), walk);
 }
 
@@ -45,17 +49,17 @@ find_subplans(Node *node, void *context)
 }
 
 static bool
-walk_expression(void *expression, const RoformerWalk *walk)
+walk_expression(void *expression, RoformerWalk *walk)
 {
 	if (expression == NULL)
 		return false;
 	if (walk->visit_expression != NULL && walk->visit_expression(expression, walk->context))
 		return true;
-	return find_subplans(expression, unconstify(RoformerWalk *, walk));
+	return find_subplans(expression, walk);
 }
 
 static bool
-walk_functions(List *functions, const RoformerWalk *walk)
+walk_functions(List *functions, RoformerWalk *walk)
 {
 	ListCell *lc;
 
@@ -68,20 +72,20 @@ walk_functions(List *functions, const RoformerWalk *walk)
 }
 
 static bool
-walk_sample(TableSampleClause *sample, const RoformerWalk *walk)
+walk_sample(TableSampleClause *sample, RoformerWalk *walk)
 {
 	return walk_expression(sample->args, walk) || walk_expression(sample->repeatable, walk);
 }
 
 static bool
-walk_table_function(TableFunc *function, const RoformerWalk *walk)
+walk_table_function(TableFunc *function, RoformerWalk *walk)
 {
 	return walk_expression(function, walk);
 }
 
 /* Expressions and plans of scans that not all nodes have. */
 static bool
-walk_scan(Plan *plan, const RoformerWalk *walk)
+walk_scan(Plan *plan, RoformerWalk *walk)
 {
 	switch (nodeTag(plan))
 	{
@@ -122,7 +126,7 @@ walk_scan(Plan *plan, const RoformerWalk *walk)
 }
 
 static bool
-walk_join(Plan *plan, const RoformerWalk *walk)
+walk_join(Plan *plan, RoformerWalk *walk)
 {
 	if (walk_expression(((Join *) plan)->joinqual, walk))
 		return true;
@@ -139,7 +143,7 @@ walk_join(Plan *plan, const RoformerWalk *walk)
 
 /* The same for all other nodes. */
 static bool
-walk_node(Plan *plan, const RoformerWalk *walk)
+walk_node(Plan *plan, RoformerWalk *walk)
 {
 	switch (nodeTag(plan))
 	{
@@ -171,7 +175,7 @@ walk_node(Plan *plan, const RoformerWalk *walk)
 }
 
 static bool
-walk_plan(Plan *plan, const RoformerWalk *walk)
+walk_plan(Plan *plan, RoformerWalk *walk)
 {
 	if (plan == NULL)
 		return false;
@@ -183,7 +187,7 @@ walk_plan(Plan *plan, const RoformerWalk *walk)
 }
 
 bool
-roformer_scan_walk(Plan *plan, const RoformerWalk *walk)
+roformer_scan_walk(Plan *plan, RoformerWalk *walk)
 {
 	return walk_plan(plan, walk);
 }
