@@ -68,12 +68,13 @@ extern char *roformer_utf8_to_cstring(const char *utf8, size_t length);
 typedef struct RoformerPositions
 {
 	bool identical;
-	size_t characters;
+	size_t characters;       /* 0 when identical */
 	int32 *first_code_point; /* [characters + 1], NULL when identical */
 } RoformerPositions;
 
 extern void roformer_positions_init(RoformerPositions *positions, const char *source,
-									size_t source_length, size_t utf8_code_points);
+									size_t source_length, const char *utf8,
+									size_t utf8_length);
 extern void roformer_positions_map(const RoformerPositions *positions, int32 start, int32 length,
 								   int32 *sql_start, int32 *sql_length);
 

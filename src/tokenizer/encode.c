@@ -14,6 +14,9 @@
 #define SPECIAL_SINGLE 2 /* [CLS] A [SEP] */
 #define SPECIAL_PAIR 3   /* [CLS] A [SEP] B [SEP] */
 
+/* Between looks at whether to stop. */
+#define POLL_TOKENS ((size_t) 65536)
+
 /* Of total tokens keep stay; stored has them at least. */
 typedef struct Part
 {
@@ -26,7 +29,9 @@ typedef struct Writer
 {
 	const RfTokenizer *tokenizer;
 	const RfEncodeOptions *options;
+	const RfAbort *abort_fn;
 	RfEncoding *encoding;
+	RfError *err;
 	size_t at;
 	int32_t type; /* of what is written next */
 } Writer;
@@ -145,7 +150,7 @@ write_added(Writer *writer, RfSpecial special, uint8_t attention)
 	encoding->length[at] = 0;
 }
 
-static void
+static RfCode
 write_part(Writer *writer, const Part *part)
 {
 	RfEncoding *encoding = writer->encoding;
@@ -155,6 +160,8 @@ write_part(Writer *writer, const Part *part)
 	{
 		size_t at = writer->at++;
 
+		RF_FAIL_IF(at % POLL_TOKENS == 0 && rf_abort_requested(writer->abort_fn), writer->err,
+				   RF_CANCELED, "tokenizing was canceled");
 		encoding->input_ids[at] = part->stored->ids[i];
 		encoding->token_type_ids[at] = writer->type;
 		encoding->special_tokens_mask[at] = 0;
@@ -162,25 +169,27 @@ write_part(Writer *writer, const Part *part)
 		encoding->start[at] = part->stored->start[i];
 		encoding->length[at] = part->stored->length[i];
 	}
+	return RF_OK;
 }
 
-static void
+static RfCode
 write_sequence(Writer *writer, const Part *text, const Part *pair)
 {
 	bool special = writer->options->add_special_tokens;
 
 	if (special)
 		write_added(writer, RF_SPECIAL_CLS, 1);
-	write_part(writer, text);
+	RF_TRY(write_part(writer, text));
 	if (special)
 		write_added(writer, RF_SPECIAL_SEP, 1);
 	if (pair == NULL)
-		return;
+		return RF_OK;
 	writer->type = special ? 1 : 0;
-	write_part(writer, pair);
+	RF_TRY(write_part(writer, pair));
 	if (special)
 		write_added(writer, RF_SPECIAL_SEP, 1);
 	writer->type = 0;
+	return RF_OK;
 }
 
 static void
@@ -205,9 +214,9 @@ padded_length(const RfEncodeOptions *options, size_t count)
 
 static RfCode
 encode_parts(const RfTokenizer *tokenizer, Part *text, Part *pair, const RfEncodeOptions *options,
-			 RfArena *arena, RfEncoding *encoding, RfError *err)
+			 const RfAbort *abort_fn, RfArena *arena, RfEncoding *encoding, RfError *err)
 {
-	Writer writer = {tokenizer, options, encoding, 0, 0};
+	Writer writer = {tokenizer, options, abort_fn, encoding, err, 0, 0};
 	size_t count;
 	size_t padded;
 
@@ -220,7 +229,7 @@ encode_parts(const RfTokenizer *tokenizer, Part *text, Part *pair, const RfEncod
 		encoding->removed += pair->total - pair->keep;
 	if (options->pad_left)
 		write_padding(&writer, padded - count);
-	write_sequence(&writer, text, pair);
+	RF_TRY(write_sequence(&writer, text, pair));
 	write_padding(&writer, padded);
 	return RF_OK;
 }
@@ -233,8 +242,8 @@ rf_encode_tokens(const RfTokenizer *tokenizer, const RfTokens *text, const RfTok
 	Part second = {pair, pair == NULL ? 0 : pair->count, 0};
 
 	RF_TRY(check_options(options, err));
-	return encode_parts(tokenizer, &first, pair == NULL ? NULL : &second, options, arena, encoding,
-						err);
+	return encode_parts(tokenizer, &first, pair == NULL ? NULL : &second, options, NULL, arena,
+						encoding, err);
 }
 
 /*
@@ -282,5 +291,6 @@ rf_encode(const RfTokenizer *tokenizer, const RfInput *input, const RfEncodeOpti
 	}
 	text = (Part){&first.tokens, first.total, 0};
 	pair = (Part){&second.tokens, second.total, 0};
-	return encode_parts(tokenizer, &text, has_pair ? &pair : NULL, options, arena, encoding, err);
+	return encode_parts(tokenizer, &text, has_pair ? &pair : NULL, options, abort_fn, arena,
+						encoding, err);
 }

@@ -96,6 +96,33 @@ is($node->safe_psql('postgres', 'SELECT loads - 5, pins FROM roformer.cache'), '
 $_->quit for $loader, $waiter, $blocker;
 $third->{run}->finish;
 
+# ---- tokenizing --------------------------------------------------------------------------------
+
+# Milliseconds that encoding a large text goes on after a timeout, or takes without one.
+sub late
+{
+	my ($timeout) = @_;
+	return $node->safe_psql('postgres', <<"SQL");
+SELECT roformer.token_count('tiny', 'abc') > 0 \\g /dev/null
+SET statement_timeout = $timeout;
+DO \$\$
+BEGIN
+	PERFORM roformer.encode('tiny', body) FROM large;
+	INSERT INTO late VALUES (extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000);
+EXCEPTION WHEN query_canceled THEN
+	INSERT INTO late VALUES (extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000 - $timeout);
+END \$\$;
+RESET statement_timeout;
+DELETE FROM late RETURNING ms;
+SQL
+}
+
+$node->safe_psql('postgres', "CREATE TABLE late (ms float8); CREATE TABLE large (body text); ALTER TABLE large ALTER body SET STORAGE external; INSERT INTO large SELECT repeat('word60 ', 5000000)");
+my ($encoding) = sort { $a <=> $b } map { late(0) } 1 .. 2;
+my @late = sort { $a <=> $b } map { late(1 + int($encoding * $_ / 10)) } 1 .. 9;
+note(sprintf('encoding takes %.0f ms, and stops after %s ms', $encoding, join(', ', map { sprintf '%.0f', $_ } @late)));
+cmp_ok($late[4], '<', $encoding / 10, 'encoding a large text stops soon, wherever it is');
+
 # ---- computing ---------------------------------------------------------------------------------
 
 # The fastest of three: the first one may have to read from disk what later ones need not.

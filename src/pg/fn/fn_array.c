@@ -25,22 +25,26 @@ roformer_array_check(size_t numbers)
 				 errhint("Use fewer texts at once, or shorter ones.")));
 }
 
-/* An array of real with room for its values, which follow the header and the null bitmap. */
+/* real and integer */
+#define BYTES_OF_NUMBER 4
+
+/* An array of numbers with room for its values, which follow the header and the null bitmap. */
 static ArrayType *
-allocate_reals(int dimensions, const int *lengths, const int *lower_bounds, size_t values,
-			   size_t bitmap_bits)
+allocate_numbers(Oid type, int dimensions, const int *lengths, const int *lower_bounds,
+				 size_t values, size_t bitmap_bits)
 {
 	size_t header = bitmap_bits > 0 ? ARR_OVERHEAD_WITHNULLS(dimensions, bitmap_bits)
 									: ARR_OVERHEAD_NONULLS(dimensions);
-	size_t size = header + values * sizeof(float4);
+	size_t size = header + values * BYTES_OF_NUMBER;
 	ArrayType *array;
 
 	roformer_array_check(Max(values, bitmap_bits));
-	array = palloc0(size);
+	array = palloc(size);
+	memset(array, 0, header);
 	SET_VARSIZE(array, size);
 	array->ndim = dimensions;
 	array->dataoffset = bitmap_bits > 0 ? header : 0;
-	array->elemtype = FLOAT4OID;
+	array->elemtype = type;
 	memcpy(ARR_DIMS(array), lengths, sizeof(int) * dimensions);
 	memcpy(ARR_LBOUND(array), lower_bounds, sizeof(int) * dimensions);
 	return array;
@@ -55,7 +59,7 @@ roformer_array_of_reals(const float *values, size_t count)
 
 	if (count == 0)
 		return PointerGetDatum(construct_empty_array(FLOAT4OID));
-	array = allocate_reals(1, &length, &lower_bound, count, 0);
+	array = allocate_numbers(FLOAT4OID, 1, &length, &lower_bound, count, 0);
 	memcpy(ARR_DATA_PTR(array), values, count * sizeof(float4));
 	return PointerGetDatum(array);
 }
@@ -69,7 +73,7 @@ roformer_array_of_matrix(const float *values, size_t rows, size_t columns)
 
 	if (rows == 0 || columns == 0)
 		return PointerGetDatum(construct_empty_array(FLOAT4OID));
-	array = allocate_reals(2, lengths, lower_bounds, rows * columns, 0);
+	array = allocate_numbers(FLOAT4OID, 2, lengths, lower_bounds, rows * columns, 0);
 	memcpy(ARR_DATA_PTR(array), values, rows * columns * sizeof(float4));
 	return PointerGetDatum(array);
 }
@@ -88,8 +92,8 @@ roformer_array_of_rows(const float *values, size_t columns, const RoformerElemen
 		present += !elements->nulls[i];
 	if (elements->count == 0)
 		return PointerGetDatum(construct_empty_array(FLOAT4OID));
-	array = allocate_reals(2, lengths, lower_bounds, present * columns,
-						   present == (size_t) elements->count ? 0 : cells);
+	array = allocate_numbers(FLOAT4OID, 2, lengths, lower_bounds, present * columns,
+							 present == (size_t) elements->count ? 0 : cells);
 	memcpy(ARR_DATA_PTR(array), values, present * columns * sizeof(float4));
 	bitmap = ARR_NULLBITMAP(array);
 	for (size_t cell = 0; bitmap != NULL && cell < cells; cell++)
@@ -103,15 +107,31 @@ roformer_array_of_rows(const float *values, size_t columns, const RoformerElemen
 Datum
 roformer_array_of_ints(const int32 *values, const bool *nulls, size_t count)
 {
-	Datum *datums = palloc(sizeof(Datum) * (count + 1));
-	Datum result;
+	int length = (int) count;
+	int lower_bound = 1;
+	size_t present = count;
+	ArrayType *array;
+	bits8 *bitmap;
+	int32 *next;
 
-	CHECK_FOR_INTERRUPTS();
+	for (size_t i = 0; nulls != NULL && i < count; i++)
+		present -= nulls[i];
+	if (count == 0)
+		return PointerGetDatum(construct_empty_array(INT4OID));
+	array =
+		allocate_numbers(INT4OID, 1, &length, &lower_bound, present, present == count ? 0 : count);
+	bitmap = ARR_NULLBITMAP(array);
+	next = (int32 *) ARR_DATA_PTR(array);
 	for (size_t i = 0; i < count; i++)
-		datums[i] = Int32GetDatum(values[i]);
-	result = roformer_array_of_datums(datums, unconstify(bool *, nulls), (int) count, 1, INT4OID);
-	pfree(datums);
-	return result;
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (nulls != NULL && nulls[i])
+			continue;
+		*next++ = values[i];
+		if (bitmap != NULL)
+			bitmap[i / 8] |= 1 << (i % 8);
+	}
+	return PointerGetDatum(array);
 }
 
 Datum

@@ -308,9 +308,6 @@ roformer_call_set(FunctionCallInfo fcinfo, const RoformerFunction *function)
 void
 roformer_call_positions(const RoformerText *text, RoformerPositions *positions)
 {
-	size_t code_points = 0;
-
-	for (size_t i = 0; i < text->utf8_length; i++)
-		code_points += ((unsigned char) text->utf8[i] & 0xC0) != 0x80;
-	roformer_positions_init(positions, text->source, text->source_length, code_points);
+	roformer_positions_init(positions, text->source, text->source_length, text->utf8,
+							text->utf8_length);
 }

@@ -151,10 +151,9 @@ read_encode_options(FunctionCallInfo fcinfo, int first)
 	return options;
 }
 
-/* start and length as substr() counts, in the text a token came from; NULL for added tokens. */
+/* start and length become what substr() counts in the text a token came from; added: in none. */
 static void
-place_tokens(RoformerCall *call, size_t input, const RfEncoding *encoding, int32 *start,
-			 int32 *length, bool *added)
+place_tokens(RoformerCall *call, size_t input, RfEncoding *encoding, bool *added)
 {
 	RoformerPositions positions[2];
 
@@ -167,33 +166,49 @@ place_tokens(RoformerCall *call, size_t input, const RfEncoding *encoding, int32
 
 		CHECK_FOR_INTERRUPTS();
 		added[t] = encoding->start[t] < 0;
-		start[t] = length[t] = 0;
 		if (!added[t])
 			roformer_positions_map(&positions[second], encoding->start[t], encoding->length[t],
-								   &start[t], &length[t]);
+								   &encoding->start[t], &encoding->length[t]);
 	}
 }
 
 static Datum
-form_encoding(RoformerCall *call, size_t input, const RfEncoding *encoding, TupleDesc row_type)
+array_of_mask(const uint8 *mask, size_t count)
+{
+	int32 *values = palloc(sizeof(int32) * (count + 1));
+	Datum result;
+
+	for (size_t i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		values[i] = mask[i];
+	}
+	result = roformer_array_of_ints(values, NULL, count);
+	pfree(values);
+	return result;
+}
+
+static Datum
+form_encoding(RoformerCall *call, size_t input, RfEncoding *encoding, TupleDesc row_type)
 {
 	size_t count = encoding->count;
-	int32 *special = palloc(sizeof(int32) * (count + 1));
-	int32 *start = palloc(sizeof(int32) * (count + 1));
-	int32 *length = palloc(sizeof(int32) * (count + 1));
 	bool *added = palloc(sizeof(bool) * (count + 1));
 	bool nulls[5] = {false};
 	Datum values[5];
+	Datum row;
 
-	for (size_t t = 0; t < count; t++)
-		special[t] = encoding->special_tokens_mask[t];
-	place_tokens(call, input, encoding, start, length, added);
+	place_tokens(call, input, encoding, added);
 	values[0] = roformer_array_of_ints(encoding->input_ids, NULL, count);
 	values[1] = roformer_array_of_ints(encoding->token_type_ids, NULL, count);
-	values[2] = roformer_array_of_ints(special, NULL, count);
-	values[3] = roformer_array_of_ints(start, added, count);
-	values[4] = roformer_array_of_ints(length, added, count);
-	return HeapTupleGetDatum(heap_form_tuple(row_type, values, nulls));
+	values[2] = array_of_mask(encoding->special_tokens_mask, count);
+	values[3] = roformer_array_of_ints(encoding->start, added, count);
+	values[4] = roformer_array_of_ints(encoding->length, added, count);
+	CHECK_FOR_INTERRUPTS();
+	row = HeapTupleGetDatum(heap_form_tuple(row_type, values, nulls));
+	for (int i = 0; i < 5; i++)
+		pfree(DatumGetPointer(values[i]));
+	pfree(added);
+	return row;
 }
 
 static void

@@ -10,6 +10,7 @@
 
 #include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "pg/support.h"
@@ -38,10 +39,9 @@ roformer_text_has_utf8(const char *source, size_t source_length)
 	if (!OidIsValid(conversion))
 		return false;
 	utf8 = palloc_extended(source_length * MAX_CONVERSION_GROWTH + 1, MCXT_ALLOC_HUGE);
-	converted = pg_do_encoding_conversion_buf(conversion, encoding, PG_UTF8,
-											  (unsigned char *) unconstify(char *, source), length,
-											  utf8, length * MAX_CONVERSION_GROWTH + 1,
-											  true) == length;
+	converted = pg_do_encoding_conversion_buf(
+					conversion, encoding, PG_UTF8, (unsigned char *) unconstify(char *, source),
+					length, utf8, length * MAX_CONVERSION_GROWTH + 1, true) == length;
 	pfree(utf8);
 	return converted;
 }
@@ -117,6 +117,7 @@ fill_positions(RoformerPositions *positions, const char *source, size_t source_l
 	{
 		int bytes = Min(pg_mblen(source), (int) (end - source));
 
+		CHECK_FOR_INTERRUPTS();
 		if (!bytewise)
 		{
 			positions->first_code_point[i] = code_points;
@@ -132,19 +133,39 @@ fill_positions(RoformerPositions *positions, const char *source, size_t source_l
 	positions->first_code_point[i] = code_points;
 }
 
+/* As pg_mbstrlen_with_len(), which can't be canceled. */
+static size_t
+count_characters(const char *source, size_t source_length)
+{
+	const char *end = source + source_length;
+	size_t count = 0;
+
+	for (; source < end; source += pg_mblen(source))
+	{
+		CHECK_FOR_INTERRUPTS();
+		count++;
+	}
+	return count;
+}
+
 void
 roformer_positions_init(RoformerPositions *positions, const char *source, size_t source_length,
-						size_t utf8_code_points)
+						const char *utf8, size_t utf8_length)
 {
-	positions->characters = pg_mbstrlen_with_len(source, (int) source_length);
-	positions->identical = positions->characters == utf8_code_points;
-	positions->first_code_point = NULL;
-	if (!positions->identical)
-	{
-		positions->first_code_point =
-			palloc_extended((positions->characters + 1) * sizeof(int32), MCXT_ALLOC_HUGE);
-		fill_positions(positions, source, source_length);
-	}
+	size_t code_points = 0;
+
+	*positions = (RoformerPositions){.identical = GetDatabaseEncoding() == PG_UTF8};
+	if (positions->identical)
+		return;
+	for (size_t i = 0; i < utf8_length; i++)
+		code_points += ((unsigned char) utf8[i] & 0xC0) != 0x80;
+	positions->characters = count_characters(source, source_length);
+	positions->identical = positions->characters == code_points;
+	if (positions->identical)
+		return;
+	positions->first_code_point =
+		palloc_extended((positions->characters + 1) * sizeof(int32), MCXT_ALLOC_HUGE);
+	fill_positions(positions, source, source_length);
 }
 
 /* The first character whose code points begin at code_point or later. */
