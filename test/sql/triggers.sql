@@ -187,6 +187,19 @@ CREATE TRIGGER whole AFTER INSERT ON trg_word REFERENCING NEW TABLE AS n FOR EAC
 INSERT INTO trg_word (first, last) VALUES ('Claim your', 'free prize now!'), ('See', 'you');
 SELECT whole, kind, whole_kind FROM trg_word ORDER BY whole;
 
+-- a domain may refuse what a row without text gives
+CREATE DOMAIN trg_known AS text NOT NULL;
+CREATE TABLE trg_strict (id int PRIMARY KEY, body text, kind trg_known DEFAULT 'none', sure trg_known DEFAULT 'none');
+CREATE TRIGGER each BEFORE INSERT OR UPDATE ON trg_strict FOR EACH ROW EXECUTE FUNCTION roformer.classify_trigger('trg_sms', 'body', 'kind');
+INSERT INTO trg_strict VALUES (1, 'See you') RETURNING kind;
+INSERT INTO trg_strict VALUES (2, NULL);
+UPDATE trg_strict SET body = NULL;
+DROP TRIGGER each ON trg_strict;
+CREATE TRIGGER every AFTER INSERT ON trg_strict REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION roformer.classify_trigger('trg_sms', 'body', 'sure');
+INSERT INTO trg_strict VALUES (2, 'See you') RETURNING sure;
+INSERT INTO trg_strict VALUES (3, 'See you'), (4, NULL);
+SELECT * FROM trg_strict ORDER BY id;
+
 -- ---- rights: the model is needed, on the table only INSERT
 CREATE ROLE regress_roformer_owner;
 CREATE ROLE regress_roformer_writer;
@@ -224,8 +237,8 @@ RESET search_path;
 RESET ROLE;
 SELECT body, kind FROM trg_box ORDER BY id;
 
-DROP TABLE trg_message, trg_note, trg_types, trg_bad, trg_bulk, trg_parted, trg_word, trg_box CASCADE;
-DROP DOMAIN trg_kind, trg_short;
+DROP TABLE trg_message, trg_note, trg_types, trg_bad, trg_bulk, trg_parted, trg_word, trg_strict, trg_box CASCADE;
+DROP DOMAIN trg_kind, trg_short, trg_known;
 DROP FUNCTION trg_try, trg_shout;
 DROP SCHEMA trg_writer CASCADE;
 DROP ROLE regress_roformer_writer, regress_roformer_owner;

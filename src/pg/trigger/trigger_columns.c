@@ -42,6 +42,16 @@ roformer_cast(const RoformerCast *cast, Datum value)
 	return result;
 }
 
+void
+roformer_trigger_check_null(const RoformerTriggerState *state)
+{
+	for (int i = 0; i < state->target_count; i++)
+	{
+		if (get_typtype(state->targets[i].type) == TYPTYPE_DOMAIN)
+			domain_check((Datum) 0, true, state->targets[i].type, NULL, NULL);
+	}
+}
+
 static Node *
 coerce_value(Node *value, Oid from, Oid to, int32 typmod, CoercionContext how)
 {

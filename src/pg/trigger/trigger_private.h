@@ -76,6 +76,8 @@ extern RoformerTriggerState *roformer_trigger_state(FunctionCallInfo fcinfo,
 													const RoformerTriggerKind *kind);
 /* The value in the other type; never for NULL. */
 extern Datum roformer_cast(const RoformerCast *cast, Datum value);
+/* ERROR when a target can't be NULL: domains are checked nowhere else. */
+extern void roformer_trigger_check_null(const RoformerTriggerState *state);
 
 /* ---- trigger_score.c ------------------------------------------------------------------------- */
 

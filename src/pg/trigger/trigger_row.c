@@ -42,7 +42,9 @@ roformer_trigger_row(RoformerTriggerState *state, TriggerData *trigger)
 	if (updates && is_unchanged(state, trigger))
 		return row;
 	source = heap_getattr(row, state->source, row_type, &is_null);
-	if (!is_null)
+	if (is_null)
+		roformer_trigger_check_null(state);
+	else
 	{
 		source = roformer_cast(&state->to_text, source);
 		results = roformer_trigger_score(state, &source, 1);

@@ -290,8 +290,10 @@ put_without_text(BulkRun *bulk, SPITupleTable *fetched, int row)
 	bool is_null;
 	Datum empty = heap_getattr(fetched->vals[row], bulk->key_count + 2, fetched->tupdesc, &is_null);
 
-	if (!DatumGetBool(empty))
-		put_scored(bulk, fetched->vals[row], fetched->tupdesc, NULL);
+	if (DatumGetBool(empty))
+		return;
+	roformer_trigger_check_null(bulk->state);
+	put_scored(bulk, fetched->vals[row], fetched->tupdesc, NULL);
 }
 
 static void
