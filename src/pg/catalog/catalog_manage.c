@@ -78,18 +78,10 @@ static HeapTuple
 fetch_grant(Relation grants, int64 model_id, Oid grantee)
 {
 	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple tuple;
 
 	ScanKeyInit(&keys[0], GRANT_MODEL_ID, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(model_id));
 	ScanKeyInit(&keys[1], GRANT_GRANTEE, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(grantee));
-	scan =
-		systable_beginscan(grants, roformer_tables_key(ROFORMER_MODEL_GRANT), true, NULL, 2, keys);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		tuple = heap_copytuple(tuple);
-	systable_endscan(scan);
-	return tuple;
+	return roformer_tables_fetch(grants, roformer_tables_key(ROFORMER_MODEL_GRANT), 2, keys);
 }
 
 static void

@@ -27,16 +27,9 @@ HeapTuple
 roformer_model_fetch(Relation model, const char *name)
 {
 	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple tuple;
 
 	ScanKeyInit(&key, MODEL_NAME, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(name));
-	scan = systable_beginscan(model, roformer_tables_name_key(), true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		tuple = heap_copytuple(tuple);
-	systable_endscan(scan);
-	return tuple;
+	return roformer_tables_fetch(model, roformer_tables_name_key(), 1, &key);
 }
 
 static void

@@ -103,6 +103,8 @@ extern void roformer_tables_lock_name(const char *function, const char *name);
 /* Tells every backend, once the transaction commits, that models have changed. */
 extern void roformer_tables_invalidate(void);
 
+/* A copy of the row with these keys in the index, which is unique; NULL when there is none. */
+extern HeapTuple roformer_tables_fetch(Relation relation, Oid index, int count, ScanKey keys);
 /* A value that must be there, though a superuser may have altered the table. */
 extern Datum roformer_tables_value(HeapTuple tuple, int column, TupleDesc descriptor);
 

@@ -232,6 +232,18 @@ roformer_tables_invalidate(void)
 	CommandCounterIncrement();
 }
 
+HeapTuple
+roformer_tables_fetch(Relation relation, Oid index, int count, ScanKey keys)
+{
+	SysScanDesc scan = systable_beginscan(relation, index, true, NULL, count, keys);
+	HeapTuple tuple = systable_getnext(scan);
+
+	if (HeapTupleIsValid(tuple))
+		tuple = heap_copytuple(tuple);
+	systable_endscan(scan);
+	return tuple;
+}
+
 Datum
 roformer_tables_value(HeapTuple tuple, int column, TupleDesc descriptor)
 {

@@ -16,6 +16,7 @@
 #include "optimizer/optimizer.h"
 #include "optimizer/tlist.h"
 #include "parser/parsetree.h"
+#include "rewrite/rewriteManip.h"
 
 #include "pg/compat.h"
 
@@ -76,20 +77,13 @@ replace_leaves(Node *node, void *context)
 	return (Node *) column_reference(INDEX_VAR, entry->resno, entry->expr);
 }
 
-/* References to the child's columns as references to the rows that come from it. */
-static Node *
-outer_to_rows(Node *node, void *context)
+List *
+roformer_scan_refer(List *expressions, int from, int to)
 {
-	if (node == NULL)
-		return NULL;
-	if (IsA(node, Var) && ((Var *) node)->varno == OUTER_VAR)
-	{
-		Var *var = copyObject((Var *) node);
+	List *copy = copyObject(expressions);
 
-		var->varno = INDEX_VAR;
-		return (Node *) var;
-	}
-	return expression_tree_mutator(node, outer_to_rows, context);
+	ChangeVarNodes((Node *) copy, from, to, 0);
+	return copy;
 }
 
 /* A target list that passes on the columns of another. */
@@ -183,7 +177,7 @@ make_node(Plan *child, List *targetlist, List *qual, List *calls, const Roformer
 Plan *
 roformer_scan_below(Plan *child, List *calls, const RoformerPlace *place, int *node_id)
 {
-	List *served = (List *) outer_to_rows((Node *) calls, NULL);
+	List *served = roformer_scan_refer(calls, OUTER_VAR, INDEX_VAR);
 
 	return (Plan *) make_node(child, pass_columns(child->targetlist, INDEX_VAR), NIL, served, place,
 							  node_id);
@@ -202,7 +196,7 @@ is_mere_projection(const Plan *plan)
 static Plan *
 replace_projection(Plan *plan, const RoformerPlace *place, int *node_id)
 {
-	List *targetlist = (List *) outer_to_rows((Node *) plan->targetlist, NULL);
+	List *targetlist = roformer_scan_refer(plan->targetlist, OUTER_VAR, INDEX_VAR);
 	List *calls = roformer_scan_calls((Node *) targetlist);
 	CustomScan *scan = make_node(plan->lefttree, targetlist, NIL, calls, place, node_id);
 	Plan *above = &scan->scan.plan;

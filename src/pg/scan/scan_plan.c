@@ -213,21 +213,6 @@ join_calls(const Visit *visit_, Plan *plan)
 	return calls;
 }
 
-static Node *
-inner_to_outer(Node *node, void *context)
-{
-	if (node == NULL)
-		return NULL;
-	if (IsA(node, Var) && ((Var *) node)->varno == INNER_VAR)
-	{
-		Var *var = copyObject((Var *) node);
-
-		var->varno = OUTER_VAR;
-		return (Node *) var;
-	}
-	return expression_tree_mutator(node, inner_to_outer, context);
-}
-
 /* What MERGE makes of the rows of its source, which are the inner ones there. */
 static List *
 merge_calls(const ModifyTable *plan)
@@ -247,7 +232,7 @@ merge_calls(const ModifyTable *plan)
 			calls = list_concat_unique(calls, roformer_scan_calls((Node *) action->targetList));
 		}
 	}
-	return (List *) inner_to_outer((Node *) calls, NULL);
+	return roformer_scan_refer(calls, INNER_VAR, OUTER_VAR);
 }
 
 static List *

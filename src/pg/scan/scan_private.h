@@ -104,6 +104,8 @@ typedef struct RoformerPlace
 	const Limit *limit; /* takes rows as they come from here */
 } RoformerPlace;
 
+/* Expressions with references to one input's columns, by from, as references to another's. */
+extern List *roformer_scan_refer(List *expressions, int from, int to);
 /* Does a node know where in a table each of its rows is, for WHERE CURRENT OF? */
 extern bool roformer_scan_knows_places(const Plan *plan);
 /* A node that passes on child's rows and reads ahead the texts of calls, which are over its rows.
