@@ -9,8 +9,7 @@
 set -euo pipefail
 umask 022
 export LC_ALL=C.UTF-8
-top=$(cd "$(dirname "$0")/.." && pwd)
-cd "$top"
+cd "$(dirname "$0")/.."
 . test/server.sh
 
 port=15432

@@ -14,8 +14,7 @@
 set -euo pipefail
 umask 022
 export LC_ALL=C.UTF-8
-top=$(cd "$(dirname "$0")/.." && pwd)
-cd "$top"
+cd "$(dirname "$0")/.."
 . test/server.sh
 
 versions=${*:-18 17 16}
@@ -137,7 +136,7 @@ configure()
 	[ "$suite" != noble ] || sed "s/ $suite / $suite-updates /" "$dir/etc/apt/sources.list" >"$dir/etc/apt/sources.list.d/updates.list"
 	printf '#!/bin/sh\nexit 101\n' >"$dir/usr/sbin/policy-rc.d"
 	chmod 755 "$dir/usr/sbin/policy-rc.d"
-	git clone -q "$top" "$dir/root/roformer"
+	git clone -q . "$dir/root/roformer"
 	chroot "$dir" sh -c 'apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y upgrade'
 }
 

@@ -86,6 +86,14 @@ scratch_remove(void)
 	directory[0] = '\0';
 }
 
+int
+scratch_tear_down(void **state)
+{
+	(void) state;
+	scratch_remove();
+	return 0;
+}
+
 char *
 scratch_slurp(const char *path, size_t *size)
 {

@@ -15,6 +15,8 @@ extern void scratch_write_text(const char *name, const char *text);
 /* The path of a name below it, in a static buffer. */
 extern const char *scratch_path(const char *name);
 extern void scratch_remove(void);
+/* The same, as cmocka's teardown. */
+extern int scratch_tear_down(void **state);
 
 /* A whole file from the repository, malloc'ed, or NULL. */
 extern char *scratch_slurp(const char *path, size_t *size);

@@ -43,14 +43,6 @@ set_up(void **state)
 	return 0;
 }
 
-static int
-tear_down(void **state)
-{
-	(void) state;
-	scratch_remove();
-	return 0;
-}
-
 static BundleTensor
 matrix(void)
 {
@@ -549,7 +541,7 @@ running_out_of_memory_is_an_error(void **state)
 	}
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, scratch_tear_down)
 
 int
 main(void)

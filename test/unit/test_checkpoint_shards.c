@@ -32,14 +32,6 @@ set_up(void **state)
 	return 0;
 }
 
-static int
-tear_down(void **state)
-{
-	(void) state;
-	scratch_remove();
-	return 0;
-}
-
 static RfCheckpoint *
 open_index(const char *index)
 {
@@ -243,7 +235,7 @@ running_out_of_memory_leaks_nothing(void **state)
 	assert_int_equal(failing.held, 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, scratch_tear_down)
 
 int
 main(void)

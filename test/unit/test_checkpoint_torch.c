@@ -34,14 +34,6 @@ set_up(void **state)
 	return 0;
 }
 
-static int
-tear_down(void **state)
-{
-	(void) state;
-	scratch_remove();
-	return 0;
-}
-
 static RfCheckpoint *
 open_at(const char *path)
 {
@@ -649,7 +641,7 @@ shards_may_have_either_form(void **state)
 	assert_string_equal(err.origin, FILE_NAME ".index.json");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, scratch_tear_down)
 
 int
 main(void)

@@ -35,14 +35,6 @@ set_up(void **state)
 	return 0;
 }
 
-static int
-tear_down(void **state)
-{
-	(void) state;
-	scratch_remove();
-	return 0;
-}
-
 static RfCode
 open_foreign(RfCheckpoint **checkpoint)
 {
@@ -550,7 +542,7 @@ children_are_not_believed(void **state)
 	assert_null(strstr(err.message, "not"));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, scratch_tear_down)
 
 int
 main(void)
