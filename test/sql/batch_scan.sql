@@ -79,6 +79,11 @@ SELECT agree($$SELECT id, roformer.classify('batch_spam', concat_ws(' ', id, bod
 	roformer.classify('batch_spam', greatest(body, note)), roformer.classify('batch_spam', split_part(body, ' ', 3)), roformer.classify('batch_spam', substring(body from 'a(.*)e')),
 	roformer.classify('batch_spam', normalize(body, NFKC)) FROM sms$$);
 SELECT agree($$SELECT id, roformer.classify('batch_spam', at::text) FROM document$$);
+-- elements of arrays, unless their number can fail; arrays whose elements stay as they are
+SELECT agree($$SELECT id, roformer.classify('batch_spam', (ARRAY[body, note])[id % 4]), roformer.classify('batch_spam', (ARRAY[body, note])[2:][1]) FROM sms$$);
+SELECT agree($$SELECT id, roformer.classify('batch_spam', b['a'][0]::text), roformer.classify('batch_spam', ((ARRAY[b::text, 'x']::varchar[])::text[])[id % 3]) FROM document$$);
+SELECT agree($$SELECT CASE WHEN id <> 50 THEN roformer.classify('batch_spam', (ARRAY[body, note])[1 / (id - 50)]) END FROM sms$$);
+SELECT agree($$SELECT CASE WHEN id % 2 = 0 THEN roformer.classify('batch_spam', ((ARRAY[CASE WHEN id % 2 = 0 THEN '1' ELSE note END])::int[])[1]::text) END FROM sms$$);
 -- of a row that isn't asked for
 SELECT agree($$SELECT CASE WHEN id > 0 THEN roformer.classify('batch_spam', split_part(body, ' ', id)) END FROM sms$$);
 SELECT agree($$SELECT CASE WHEN id > 0 THEN roformer.classify('batch_spam', "normalize"(body, CASE WHEN id > 0 THEN 'NFC' ELSE 'X' END)) END FROM sms$$);

@@ -10,6 +10,7 @@
 
 #include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
+#include "nodes/subscripting.h"
 #include "optimizer/optimizer.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -233,6 +234,23 @@ array_operator_never_fails(ScalarArrayOpExpr *call)
 	return function_never_fails(call->opfuncid, call->args);
 }
 
+/* An element that isn't there is NULL. */
+static bool
+element_never_fails(const SubscriptingRef *element)
+{
+	const SubscriptRoutines *routines = getSubscriptingRoutines(element->refcontainertype, NULL);
+
+	return element->refassgnexpr == NULL && routines != NULL && routines->fetch_leakproof;
+}
+
+/* varchar[] to text[]: elements stay as they are. */
+static bool
+elements_are_relabeled(const ArrayCoerceExpr *cast)
+{
+	return IsA(cast->elemexpr, RelabelType) &&
+		   IsA(((const RelabelType *) cast->elemexpr)->arg, CaseTestExpr);
+}
+
 /* The node by itself, without what is below it. */
 static bool
 node_never_fails(Node *node)
@@ -255,6 +273,10 @@ node_never_fails(Node *node)
 			return true;
 		case T_ArrayExpr: /* of arrays, which need not fit together */
 			return !((ArrayExpr *) node)->multidims;
+		case T_ArrayCoerceExpr:
+			return elements_are_relabeled((ArrayCoerceExpr *) node);
+		case T_SubscriptingRef:
+			return element_never_fails((SubscriptingRef *) node);
 		case T_FuncExpr:
 			return !((FuncExpr *) node)->funcretset && !((FuncExpr *) node)->funcvariadic &&
 				   function_never_fails(((FuncExpr *) node)->funcid, ((FuncExpr *) node)->args);
