@@ -553,12 +553,16 @@ visit_list(Visit *visit_, List *plans, RoformerPlace place)
 		lfirst(lc) = visit(visit_, lfirst(lc), place);
 }
 
-/* A LIMIT takes fewer rows from a plan behind others than from the first, and may take none. */
+/*
+ * A LIMIT takes fewer rows from a plan behind others than from the first, and may take none.
+ * Asynchronous plans come before all others.
+ */
 static void
 visit_append(Visit *visit_, Append *append, RoformerPlace below)
 {
 	ListCell *lc;
 
+	below.certain &= append->nasyncplans == 0;
 	foreach (lc, append->appendplans)
 	{
 		lfirst(lc) = visit(visit_, lfirst(lc), below);
