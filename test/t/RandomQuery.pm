@@ -303,7 +303,7 @@ sub query
 	if (chance(0.08))
 	{
 		my @sides = several(2, sub { my ($from, @scope) = from(1, 2); "SELECT @{[ column(\@scope, 'id') ]} AS id, @{[ call(\@scope, 1, 'text') ]} AS class FROM $from WHERE @{[ condition(\@scope, 1) ]}" });
-		return $with . join(' ' . pick('UNION ALL', 'UNION ALL', 'UNION', 'INTERSECT', 'EXCEPT') . ' ', @sides) . ($may{limit} && chance(0.3) ? ' ORDER BY 1, 2 LIMIT 7' : '');
+		return $with . join(' ' . pick('UNION ALL', 'UNION ALL', 'UNION', 'INTERSECT', 'EXCEPT') . ' ', @sides) . ($may{limit} && chance(0.5) ? pick(' ORDER BY 1, 2 LIMIT 7', ' LIMIT 4', ' LIMIT 9') : '');
 	}
 	return $with . (chance(0.25) ? grouped($depth) : plain($depth));
 }
@@ -357,17 +357,18 @@ sub cursor
 		statements => [ 'BEGIN', "DECLARE c $scroll CURSOR FOR $query", 'SAVEPOINT s', several(3 + int rand 8, sub { chance(0.25) ? pick(@between) : pick(@moves) }), 'ROLLBACK' ] };
 }
 
-# Rows in a loop whose body fails now and then, and is caught.
+# Rows in a loop whose body fails now and then, and is caught; some loops end early.
 sub loop
 {
 	my ($from, @scope) = from(1, 2);
 	my $query = "SELECT @{[ column(\@scope, 'id') ]} AS id, @{[ text_of(\@scope, 0) ]} AS body, @{[ value(\@scope, 1) ]} AS class FROM $from WHERE @{[ condition(\@scope, 1) ]} ";
 	my $inner = call(['r'], 0, 'text') =~ s/\br\.(n|k|note)\b/r.body/gr;
+	my $exit = $may{limit} && chance(0.4) ? 'EXIT WHEN r.id > ' . (int rand 30) . ';' : '';
 
 	return { explain => $query, statements => [ 'BEGIN', qq{DO \$\$ DECLARE r record; BEGIN CREATE TEMP TABLE seen (id int, class text, other text);
 		FOR r IN $query LOOP
 			BEGIN INSERT INTO seen VALUES (r.id, r.class, $inner); IF r.id % @{[ 2 + int rand 4 ]} = 0 THEN RAISE division_by_zero; END IF;
-			EXCEPTION WHEN division_by_zero OR string_data_right_truncation THEN INSERT INTO seen SELECT r.id, r.class, roformer.classify('tiny', b.note) FROM b LIMIT 2; END;
+			EXCEPTION WHEN division_by_zero OR string_data_right_truncation THEN INSERT INTO seen SELECT r.id, r.class, roformer.classify('tiny', b.note) FROM b LIMIT 2; END; $exit
 		END LOOP; END \$\$} =~ s/\s*\n\s*/ /gr, 'SELECT * FROM seen', 'ROLLBACK' ] };
 }
 
