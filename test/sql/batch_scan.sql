@@ -243,6 +243,9 @@ BEGIN
 	END LOOP;
 	RAISE NOTICE '%', r.id;
 END $$;
+CREATE FUNCTION classes() RETURNS SETOF text STABLE LANGUAGE sql AS $$ SELECT roformer.classify('batch_spam', body) FROM sms WHERE 1 / (id - 100) < 5 $$;
+SELECT count(*) FROM (SELECT classes() LIMIT 70) AS s;
+DROP FUNCTION classes;
 SET enable_mergejoin = off;
 SET enable_nestloop = off;
 SELECT agree($$SELECT count(*) FROM (SELECT roformer.classify('batch_spam', body) AS class FROM sms WHERE 1 / (id - 7) < 5 OFFSET 0) AS s JOIN (SELECT kind FROM tone WHERE length(example) > 100) AS t ON class = kind$$);

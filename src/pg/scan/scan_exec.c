@@ -11,6 +11,8 @@
  *   - a row is fetched backwards (what was read ahead is given back to the child first, by moving
  *     it backwards to the row returned last);
  *   - the plan is evaluated again for a single row that was changed meanwhile (EvalPlanQual);
+ *   - it is that of a function in SQL, of which perhaps not all rows will be asked for, and one of
+ *     them may be an error;
  *   - roformer.enable_batch_scan was turned off after the statement was planned.
  */
 #include "postgres.h"
@@ -307,6 +309,16 @@ open_rows(RoformerScanState *state, EState *estate)
 	state->ahead_context = CreateExprContext(estate);
 }
 
+/* A function in SQL goes on, without triggers, when its next row is asked for. */
+static bool
+may_end_early(CustomScan *scan, const EState *estate)
+{
+	return (estate->es_top_eflags & EXEC_FLAG_SKIP_TRIGGERS) != 0 &&
+		   (!roformer_scan_field(scan, ROFORMER_SCAN_EAGER) ||
+			roformer_scan_field(scan, ROFORMER_SCAN_LIMITED)) &&
+		   !roformer_scan_is_safe(outerPlan(scan), estate->es_plannedstmt);
+}
+
 static void
 begin_scan(CustomScanState *node, EState *estate, int eflags)
 {
@@ -316,7 +328,7 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 
 	roformer_batch_keep_memory();
 	outerPlanState(node) = ExecInitNode(outerPlan(scan), estate, eflags);
-	state->single = estate->es_epq_active != NULL;
+	state->single = estate->es_epq_active != NULL || may_end_early(scan, estate);
 	state->places = roformer_scan_field(scan, ROFORMER_SCAN_PLACES);
 	if (state->places)
 		node->ss.ss_currentRelation = child_scan(state)->ss_currentRelation;
