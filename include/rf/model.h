@@ -36,12 +36,19 @@ typedef struct RfNorm
 	const float *bias;
 } RfNorm;
 
+/* Some of the feed-forward block's inner columns, S of I. */
+typedef struct RfSlice
+{
+	RfLinear intermediate; /* [S,H] */
+	RfLinear output;       /* [H,S], of the same precision; the last slice's has the bias */
+} RfSlice;
+
 typedef struct RfLayer
 {
-	RfLinear qkv; /* [3H,H]: query, key, value */
+	RfLinear qkv; /* [3H,H]: query, key and value [D,H] of head after head */
 	RfLinear attention_output;
-	RfLinear intermediate;
-	RfLinear output;
+	RfSlice *slices;
+	size_t slice_count;
 	RfNorm attention_norm;
 	RfNorm output_norm;
 	RfLinear cross_query;     /* [H,H]; this and the next three: models with cross-attention */

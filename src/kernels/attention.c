@@ -205,7 +205,7 @@ finish_queries(const Queries *queries)
 		float *context = queries->context + row * queries->width;
 
 		queries->kernels->scale(context, head_size, 1 / queries->sums[row]);
-		memcpy(attention->q + (queries->first + row) * attention->stride, context,
+		memcpy(attention->context + (queries->first + row) * attention->context_stride, context,
 			   head_size * sizeof(float));
 	}
 }

@@ -135,6 +135,7 @@ struct RfKernels
 {
 	const char *name;
 	RfFormat formats[RF_PRECISIONS]; /* without gemm: the set lacks the precision */
+	size_t chunk; /* tokens whose activations stay in the second-level cache through a layer */
 	bool fast_bf16;                  /* bf16 is faster than fp32 at every shape */
 
 	RfActivate activate[RF_ACTIVATIONS];
@@ -160,8 +161,9 @@ extern void rf_unpack_panels(const RfFormat *format, size_t n, size_t k, size_t 
 /* Columns [first, ...) of a packed weight; first is a multiple of column_block. */
 extern const void *rf_pack_column(const RfFormat *format, const void *weight, size_t k,
 								  size_t first);
-/* Bytes of a converted row of k values. */
+/* Bytes of a converted row of k values, and from one to the next. */
 extern size_t rf_row_size(const RfFormat *format, size_t k);
+extern size_t rf_row_stride(const RfFormat *format, size_t k);
 
 /*
  * Keys and values of one head of one row, packed as weights of the format of precision, fp32 or
@@ -197,16 +199,18 @@ extern const void *rf_head_cache_values(const RfKernels *kernels, const RfHeadCa
 										size_t column, size_t token);
 
 /*
- * Attention of some queries of one head: softmax(q * transpose(k) * scale) * v. The context
- * replaces q. Memory beside the head's doesn't grow with the number of keys or queries.
+ * Attention of some queries of one head: softmax(q * transpose(k) * scale) * v. The context may
+ * replace q. Memory beside the head's doesn't grow with the number of keys or queries.
  */
 typedef struct RfAttention
 {
 	const RfHeadCache *head;
 	size_t keys;   /* the first so many tokens of the head are attended to, 1 at least */
 	size_t tokens; /* queries */
-	float *q;      /* [tokens,D], each stride apart; the context afterwards */
+	const float *q; /* [tokens,D], each stride apart */
 	size_t stride;
+	float *context; /* [tokens,D], each context_stride apart */
+	size_t context_stride;
 	float scale;
 	/* [tokens] how many keys, from the first on, a query sees, 1 at least; never less than the
 	 * query before. NULL: all */

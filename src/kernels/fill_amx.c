@@ -13,6 +13,7 @@ rf_kernels_fill_amx(RfKernels *kernels)
 {
 	rf_fill_formats_amx(kernels->formats);
 	kernels->fast_bf16 = true;
+	kernels->chunk = 384;
 }
 
 #else

@@ -13,4 +13,5 @@ rf_kernels_fill_ref(RfKernels *kernels)
 	kernels->rms_norm = rf_rms_norm_fp32_ref;
 	kernels->rotate = rf_rotate_fp32_ref;
 	kernels->scale = rf_scale_fp32_ref;
+	kernels->chunk = 256;
 }

@@ -39,6 +39,15 @@ rf_row_size(const RfFormat *format, size_t k)
 	return blocks_size(format, k, format->row_head, format->row_term, &size) ? size : 0;
 }
 
+/* An odd number of lines, so that the same line of many rows is in many sets of a cache. */
+size_t
+rf_row_stride(const RfFormat *format, size_t k)
+{
+	size_t lines = (rf_row_size(format, k) + RF_ALIGNMENT - 1) / RF_ALIGNMENT;
+
+	return (lines | 1) * RF_ALIGNMENT;
+}
+
 static size_t
 column_size(const RfFormat *format, size_t k)
 {

@@ -17,16 +17,44 @@ typedef struct Activations
 /* RF_CANCELED when the owner of the encoder wants it to stop. */
 extern RfCode rf_compute_poll(const RfEncoder *encoder, RfError *err);
 
+/* Rows as a linear layer reads them, stride bytes apart: fp32, or converted to its format. */
+typedef struct Rows
+{
+	void *values;
+	size_t stride;
+} Rows;
+
+/* Columns [first, first + n) of a layer; first is a multiple of its format's column_block. */
+extern RfLinear rf_linear_columns(const RfEncoder *encoder, const RfLinear *linear, size_t first,
+								  size_t n);
+/* Where the layer's rows are: where they are in fp32 or, for other formats, in block. */
+extern Rows rf_linear_place(const RfEncoder *encoder, const RfLinear *linear, Activations plain,
+							void *block);
+/* m rows for the layer: the values themselves or, in block, what they are converted to. */
+extern Rows rf_linear_rows(const RfEncoder *encoder, const RfLinear *linear, size_t m,
+						   Activations from, void *block);
+/* Bytes of such a block. */
+extern bool rf_linear_block(const RfEncoder *encoder, const RfLinear *linear, size_t m,
+							size_t *bytes);
+
 /*
  * to [m,n] = activation(from [m,k] * transpose(W) + b), or to += that; polls every few
  * milliseconds.
  */
+extern RfCode rf_linear_multiply(const RfEncoder *encoder, const RfLinear *linear, size_t m,
+								 Rows from, Activations to, bool accumulate,
+								 RfActivation activation, RfError *err);
+/*
+ * The same as rows [m,n] of the layer's own format, in to (rf_linear_block of a layer whose k is
+ * n). scratch: [m, RF_MAX_K_BLOCK] floats, unless the format is fp32's.
+ */
+extern RfCode rf_linear_multiply_rows(const RfEncoder *encoder, const RfLinear *linear, size_t m,
+									  Rows from, RfActivation activation, float *scratch, Rows to,
+									  RfError *err);
+/* The same, converting by itself. */
 extern RfCode rf_linear_apply(const RfEncoder *encoder, const RfLinear *linear, size_t m,
 							  Activations from, Activations to, bool accumulate,
 							  RfActivation activation, RfError *err);
-
-/* Bytes that an application to m rows needs for converted rows. */
-extern size_t rf_linear_scratch(const RfEncoder *encoder, const RfLinear *linear, size_t m);
 
 /* Normalizes m rows of width columns, packed or not. */
 extern void rf_norm_apply(const RfEncoder *encoder, const RfNorm *norm, size_t m, size_t width,
@@ -62,7 +90,17 @@ typedef struct AttentionRow
 	size_t seen;               /* tokens that are attended to, those before included */
 	const uint32_t *positions; /* [T] or NULL: past, past + 1, ... */
 	const uint32_t *sees;      /* [T] tokens each one sees; NULL: all */
+	const RfRowCache *cache;   /* of a row that grows, or NULL */
 } AttentionRow;
+
+typedef struct HeadRange
+{
+	size_t first;
+	size_t count;
+} HeadRange;
+
+/* How many heads' queries, keys and values are computed at once. */
+extern size_t rf_attention_heads(const RfModel *model);
 
 /*
  * How many of its row's tokens each one sees, by the model's mask: sees [T], or NULL for all. The
@@ -76,13 +114,15 @@ extern const uint32_t *rf_attention_mask(const RfModel *model, const int32_t *to
 extern bool rf_self_attention_scratch(const RfModel *model, size_t tokens, size_t *floats);
 
 /*
- * Self-attention of one row: qkv [T,3H], rotated here; the context replaces the query columns. Keys
- * and values are added to the cache of the layer, which has room and whose count of tokens stays,
- * or with NULL are packed in head_scratch. scratch: rf_attention_scratch.
+ * Self-attention of one row in some heads: qkv [T,count 3D] of these, rotated
+ * here, to their columns of context [T,H]. Keys and values are added to the row's cache of the
+ * layer, which has room and whose count of tokens stays, or without one are packed in head_scratch.
+ * scratch: rf_attention_scratch.
  */
-extern RfCode rf_self_attention_apply(const RfEncoder *encoder, const RfRowCache *cache,
-									  size_t layer, const AttentionRow *row, float *qkv,
-									  float *head_scratch, float *scratch, RfError *err);
+extern RfCode rf_self_attention_apply(const RfEncoder *encoder, const AttentionRow *row,
+									  size_t layer, const HeadRange *heads, Activations qkv,
+									  Activations context, float *head_scratch, float *scratch,
+									  RfError *err);
 
 /* A head of a layer in a cache. */
 extern RfHeadCache rf_row_cache_head(const RfModel *model, const RfRowCache *cache, size_t layer,

@@ -95,6 +95,8 @@ rf_cross_attention_apply(const RfEncoder *encoder, const RfLayer *layer, const R
 			.tokens = tokens,
 			.q = q.values + column,
 			.stride = q.stride,
+			.context = q.values + column,
+			.context_stride = q.stride,
 			.scale = rf_attention_scale(model->config),
 			.scratch = scratch,
 		};

@@ -2,23 +2,19 @@
  * encoder.c - the forward pass: embeddings, then layer after layer over all rows of a batch.
  *
  * Layers are the outer loop, chunks of whole rows the inner one: a layer's weights come from memory
- * once a batch, a chunk's activations stay in the cache. The feed-forward block goes over smaller
- * slices, because its intermediate activations are the widest. The residual stream x [tokens,H] is
- * updated in place.
+ * once a batch, a chunk's activations stay in the second-level cache. What is wide is not computed
+ * all at once: queries, keys and values of a few heads are attended with before those of the next
+ * heads, inner columns of the feed-forward block are multiplied on slice by slice. Weights lie in
+ * that order. The residual stream x [tokens,H] is updated in place.
  *
- * Memory: x for all tokens; queries, keys and values [chunk,3H]; intermediate [slice,I]; the rows
- * of one GEMM in its format, when that is not fp32; keys and values of one head; scores of a block
- * of queries and keys. Linear in the tokens of a batch and in the longest row.
+ * Memory: x for all tokens; for a chunk queries, keys and values of some heads, the context [H],
+ * and rows [H] in the format of a GEMM, when that is not fp32; packed keys and values of one head;
+ * scores of a block of queries and keys. Linear in the tokens of a batch and in the longest row.
  */
 #include "compute.h"
 
 #include <inttypes.h>
 #include <string.h>
-
-/* Rows are gathered until a chunk has this many tokens; a longer row is a chunk by itself. */
-#define CHUNK_TOKENS ((size_t) 256)
-/* Tokens of a slice of the feed-forward block. */
-#define SLICE_TOKENS ((size_t) 128)
 
 typedef struct Forward
 {
@@ -29,8 +25,12 @@ typedef struct Forward
 	size_t largest_chunk; /* tokens */
 	float *x;             /* [tokens,H] */
 	float *embedded;      /* [largest chunk,E], when E and H differ */
-	float *qkv;           /* [largest chunk,3H] */
-	float *intermediate;  /* [slice,I] */
+	size_t heads;         /* that are attended with at once */
+	float *qkv;           /* [largest chunk,heads 3D] */
+	float *context;       /* [largest chunk,H] */
+	void *rows;           /* of either for a GEMM [largest chunk] */
+	float *inner;         /* in place of qkv: fp32 activations of a slice or a block of it */
+	void *inner_rows;     /* in place of context: those of a slice for a GEMM, unless fp32 */
 	size_t longest_past;  /* tokens of a row, those in its cache included */
 	size_t most_states;   /* of a row's encoder */
 	float *head;          /* packed keys and values of one, without caches */
@@ -43,6 +43,12 @@ static size_t
 smaller(size_t a, size_t b)
 {
 	return a < b ? a : b;
+}
+
+static size_t
+larger(size_t a, size_t b)
+{
+	return a > b ? a : b;
 }
 
 void
@@ -106,16 +112,18 @@ row_tokens(const RfBatch *batch, size_t row)
 	return batch->row_start[row + 1] - batch->row_start[row];
 }
 
-/* The row after the chunk that starts with row first. */
+/* The row after the chunk that starts with row first; a row longer than that is one by itself. */
 static size_t
-chunk_end(const RfBatch *batch, size_t first)
+chunk_end(const Forward *forward, size_t first)
 {
+	const RfBatch *batch = forward->batch;
+	size_t limit = forward->encoder->model->kernels->chunk;
 	size_t row = first;
 	size_t tokens = 0;
 
 	do
 		tokens += row_tokens(batch, row++);
-	while (row < batch->rows && tokens + row_tokens(batch, row) <= CHUNK_TOKENS);
+	while (row < batch->rows && tokens + row_tokens(batch, row) <= limit);
 	return row;
 }
 
@@ -187,7 +195,7 @@ measure_batch(Forward *forward, RfError *err)
 	RF_TRY(measure_decoding(forward, err));
 	for (size_t row = 0; row < batch->rows;)
 	{
-		size_t end = chunk_end(batch, row);
+		size_t end = chunk_end(forward, row);
 		size_t tokens = batch->row_start[end] - batch->row_start[row];
 
 		if (tokens > forward->largest_chunk)
@@ -228,27 +236,52 @@ reserve_workspace(RfEncoder *encoder, size_t floats, float **start, RfError *err
 	return RF_OK;
 }
 
-/* Bytes for converted rows of what a layer multiplies: a chunk's hidden states, a slice's inner
- * ones. */
+/* Tokens that pass the feed-forward block together at most. */
 static size_t
-converted_bytes(const Forward *forward)
+slice_tokens(const Forward *forward)
+{
+	return smaller(forward->largest_chunk, forward->encoder->model->kernels->chunk);
+}
+
+/* What is needed for all layers, which are alike. */
+typedef struct LayerNeeds
+{
+	size_t qkv;     /* floats: queries, keys and values, inner activations */
+	size_t context; /* floats: context, rows of a slice */
+	size_t rows;    /* bytes */
+} LayerNeeds;
+
+static bool
+measure_layer(const Forward *forward, LayerNeeds *needs)
 {
 	const RfEncoder *encoder = forward->encoder;
+	const RfLayer *layer = &encoder->model->layers[0];
+	const RfSlice *slice = &layer->slices[0];
 	size_t chunk = forward->largest_chunk;
-	size_t hidden;
-	size_t inner;
+	size_t tokens = slice_tokens(forward);
+	size_t inner = slice->intermediate.n;
+	size_t inner_rows;
+	size_t rows[3];
 
-	if (encoder->model->config->num_hidden_layers == 0)
-		return 0;
-	hidden = rf_linear_scratch(encoder, &encoder->model->layers[0].qkv, chunk);
-	inner =
-		rf_linear_scratch(encoder, &encoder->model->layers[0].output, smaller(chunk, SLICE_TOKENS));
-	return hidden > inner ? hidden : inner;
+	if (!rf_linear_block(encoder, &slice->output, tokens, &inner_rows) ||
+		!rf_linear_block(encoder, &layer->qkv, chunk, &rows[0]) ||
+		!rf_linear_block(encoder, &layer->attention_output, chunk, &rows[1]) ||
+		!rf_linear_block(encoder, &slice->intermediate, tokens, &rows[2]) ||
+		!rf_size_mul(chunk, forward->heads * 3 * rf_head_size(encoder->model), &needs->qkv) ||
+		!rf_size_mul(chunk, layer->attention_output.k, &needs->context))
+		return false;
+	if (inner_rows > 0)
+		inner = RF_MAX_K_BLOCK;
+	needs->qkv = larger(needs->qkv, tokens * inner);
+	needs->context = larger(needs->context, inner_rows / sizeof(float));
+	needs->rows = larger(larger(rows[0], rows[1]), rows[2]);
+	return true;
 }
 
 static RfCode
 lay_out_workspace(Forward *forward, RfError *err)
 {
+	LayerNeeds needs = {0, 0, 0};
 	const RfModel *model = forward->encoder->model;
 	const RfConfig *config = model->config;
 	size_t hidden = (size_t) config->hidden_size;
@@ -259,37 +292,36 @@ lay_out_workspace(Forward *forward, RfError *err)
 	size_t head;
 	size_t cross;
 	size_t total = 0;
-	size_t converted = (converted_bytes(forward) + sizeof(float) - 1) / sizeof(float);
 	size_t at[9];
 	float *start = NULL;
 	bool fits;
 
+	forward->heads = rf_attention_heads(model);
 	fits =
+		(config->num_hidden_layers == 0 || measure_layer(forward, &needs)) &&
 		rf_attention_scratch(model->kernels, rf_attention_precision(model), rf_head_size(model),
 							 &attention) &&
 		rf_self_attention_scratch(model, forward->batch->caches == NULL ? forward->longest_row : 0,
 								  &head) &&
 		add_array(&total, forward->tokens, hidden, &at[0]) &&
-		add_array(&total, chunk, embedded, &at[1]) &&
-		add_array(&total, chunk, 3 * hidden, &at[2]) &&
-		add_array(&total, smaller(chunk, SLICE_TOKENS), (size_t) config->intermediate_size,
-				  &at[3]) &&
-		add_array(&total, 1, attention, &at[4]) &&
+		add_array(&total, chunk, embedded, &at[1]) && add_array(&total, 1, needs.qkv, &at[2]) &&
+		add_array(&total, 1, needs.context, &at[3]) && add_array(&total, 1, attention, &at[4]) &&
 		rf_cross_attention_scratch(model, forward->most_states, &cross) &&
 		add_array(&total, 1, cross, &at[5]) && add_array(&total, 1, forward->longest_row, &at[6]) &&
-		add_array(&total, 1, converted, &at[7]) && add_array(&total, 1, head, &at[8]);
+		add_array(&total, 1, needs.rows / sizeof(float), &at[7]) &&
+		add_array(&total, 1, head, &at[8]);
 	RF_FAIL_IF(!fits, err, RF_LIMIT, "the batch does not fit into memory");
 	RF_TRY(reserve_workspace(forward->encoder, total, &start, err));
 	forward->x = start + at[0];
 	forward->embedded = start + at[1];
-	forward->qkv = start + at[2];
-	forward->intermediate = start + at[3];
+	forward->qkv = forward->inner = start + at[2];
+	forward->inner_rows = forward->context = start + at[3];
 	forward->scratch = start + at[4];
 	forward->cross = start + at[5];
 	forward->sees = (uint32_t *) (start + at[6]);
 	forward->head = start + at[8];
-	forward->encoder->converted = start + at[7];
-	forward->encoder->converted_size = converted * sizeof(float);
+	forward->rows = forward->encoder->converted = start + at[7];
+	forward->encoder->converted_size = needs.rows;
 	return rf_rotary_reserve(
 		forward->encoder, count_positions(forward->batch, forward->tokens, forward->longest_past),
 		err);
@@ -312,7 +344,8 @@ mask_row(const Forward *forward, size_t row, size_t past)
 }
 
 static RfCode
-attend_row(const Forward *forward, const RfLayer *layer, size_t row, float *qkv, RfError *err)
+attend_row(const Forward *forward, const RfLayer *layer, size_t row, const HeadRange *heads,
+		   Activations qkv, Activations context, RfError *err)
 {
 	const RfEncoder *encoder = forward->encoder;
 	const RfBatch *batch = forward->batch;
@@ -324,10 +357,11 @@ attend_row(const Forward *forward, const RfLayer *layer, size_t row, float *qkv,
 		.seen = past + row_seen(batch, row),
 		.positions = batch->positions == NULL ? NULL : batch->positions + batch->row_start[row],
 		.sees = mask_row(forward, row, past),
+		.cache = cache,
 	};
 
-	return rf_self_attention_apply(encoder, cache, (size_t) (layer - encoder->model->layers),
-								   &attended, qkv, forward->head, forward->scratch, err);
+	return rf_self_attention_apply(encoder, &attended, (size_t) (layer - encoder->model->layers),
+								   heads, qkv, context, forward->head, forward->scratch, err);
 }
 
 /* x = norm(x + cross-attention(x)) for the rows [first, end) */
@@ -339,7 +373,7 @@ attend_states(const Forward *forward, const RfLayer *layer, size_t first, size_t
 	size_t hidden = layer->cross_output.n;
 	size_t tokens = row_start[end] - row_start[first];
 	Activations x = {forward->x + row_start[first] * hidden, hidden};
-	Activations q = {forward->qkv, hidden};
+	Activations q = {forward->context, hidden};
 
 	RF_TRY(rf_linear_apply(encoder, &layer->cross_query, tokens, x, q, false, RF_ACT_LINEAR, err));
 	for (size_t row = first; row < end; row++)
@@ -355,25 +389,69 @@ attend_states(const Forward *forward, const RfLayer *layer, size_t first, size_t
 	return RF_OK;
 }
 
+/* Some heads of the rows [first, end), which are in x, to their columns of the context. */
+static RfCode
+attend_heads(const Forward *forward, const RfLayer *layer, size_t first, size_t end, Rows x,
+			 const HeadRange *heads, RfError *err)
+{
+	const RfEncoder *encoder = forward->encoder;
+	const uint32_t *row_start = forward->batch->row_start;
+	size_t columns = 3 * rf_head_size(encoder->model);
+	RfLinear linear =
+		rf_linear_columns(encoder, &layer->qkv, heads->first * columns, heads->count * columns);
+	Activations qkv = {forward->qkv, linear.n};
+	Activations context = {forward->context, layer->attention_output.k};
+
+	RF_TRY(rf_linear_multiply(encoder, &linear, row_start[end] - row_start[first], x, qkv, false,
+							  RF_ACT_LINEAR, err));
+	for (size_t row = first; row < end; row++)
+	{
+		RF_TRY(attend_row(forward, layer, row, heads, qkv, context, err));
+		qkv.values += row_tokens(forward->batch, row) * qkv.stride;
+		context.values += row_tokens(forward->batch, row) * context.stride;
+	}
+	return RF_OK;
+}
+
 /* x = norm(x + attention(x)) for the rows [first, end) */
 static RfCode
 attend_chunk(const Forward *forward, const RfLayer *layer, size_t first, size_t end, RfError *err)
 {
 	const RfEncoder *encoder = forward->encoder;
 	const uint32_t *row_start = forward->batch->row_start;
-	size_t hidden = layer->attention_output.n;
+	const RfLinear *output = &layer->attention_output;
+	size_t all = (size_t) encoder->model->config->num_attention_heads;
 	size_t tokens = row_start[end] - row_start[first];
-	Activations x = {forward->x + row_start[first] * hidden, hidden};
-	Activations qkv = {forward->qkv, 3 * hidden};
+	Activations x = {forward->x + row_start[first] * output->n, output->n};
+	Activations context = {forward->context, output->k};
+	Rows rows = rf_linear_rows(encoder, &layer->qkv, tokens, x, forward->rows);
 
-	RF_TRY(rf_linear_apply(encoder, &layer->qkv, tokens, x, qkv, false, RF_ACT_LINEAR, err));
-	for (size_t row = first; row < end; row++)
-		RF_TRY(attend_row(forward, layer, row,
-						  qkv.values + (row_start[row] - row_start[first]) * qkv.stride, err));
-	RF_TRY(rf_linear_apply(encoder, &layer->attention_output, tokens, qkv, x, true, RF_ACT_LINEAR,
-						   err));
-	rf_norm_apply(encoder, &layer->attention_norm, tokens, hidden, x);
+	for (size_t head = 0; head < all; head += forward->heads)
+	{
+		HeadRange heads = {head, smaller(forward->heads, all - head)};
+
+		RF_TRY(attend_heads(forward, layer, first, end, rows, &heads, err));
+	}
+	rows = rf_linear_rows(encoder, output, tokens, context, forward->rows);
+	RF_TRY(rf_linear_multiply(encoder, output, tokens, rows, x, true, RF_ACT_LINEAR, err));
+	rf_norm_apply(encoder, &layer->attention_norm, tokens, output->n, x);
 	return RF_OK;
+}
+
+/* x += output(act(intermediate(rows))) of one slice */
+static RfCode
+feed_slice(const Forward *forward, const RfSlice *slice, size_t count, Rows rows, Activations x,
+		   RfError *err)
+{
+	const RfEncoder *encoder = forward->encoder;
+	Activations inner = {forward->inner, slice->intermediate.n};
+	Rows inner_rows = rf_linear_place(encoder, &slice->output, inner, forward->inner_rows);
+
+	RF_TRY(rf_linear_multiply_rows(encoder, &slice->intermediate, count, rows,
+								   encoder->model->config->hidden_act, forward->inner, inner_rows,
+								   err));
+	return rf_linear_multiply(encoder, &slice->output, count, inner_rows, x, true, RF_ACT_LINEAR,
+							  err);
 }
 
 /* x = norm(x + output(act(intermediate(x)))) for tokens [first, first + count) */
@@ -381,15 +459,16 @@ static RfCode
 feed_forward(const Forward *forward, const RfLayer *layer, size_t first, size_t count, RfError *err)
 {
 	const RfEncoder *encoder = forward->encoder;
-	size_t hidden = layer->output.n;
-	Activations x = {forward->x + first * hidden, hidden};
-	Activations intermediate = {forward->intermediate, layer->intermediate.n};
+	const RfLinear *intermediate = &layer->slices[0].intermediate;
+	Activations x = {forward->x + first * intermediate->k, intermediate->k};
+	Rows rows = rf_linear_rows(encoder, intermediate, count, x, forward->rows);
 
-	RF_TRY(rf_linear_apply(encoder, &layer->intermediate, count, x, intermediate, false,
-						   encoder->model->config->hidden_act, err));
-	RF_TRY(
-		rf_linear_apply(encoder, &layer->output, count, intermediate, x, true, RF_ACT_LINEAR, err));
-	rf_norm_apply(encoder, &layer->output_norm, count, hidden, x);
+	/* Slices read what the first of them begins to change. */
+	if (rows.values == x.values)
+		rows.values = memcpy(forward->context, x.values, count * intermediate->k * sizeof(float));
+	for (size_t i = 0; i < layer->slice_count; i++)
+		RF_TRY(feed_slice(forward, &layer->slices[i], count, rows, x, err));
+	rf_norm_apply(encoder, &layer->output_norm, count, intermediate->k, x);
 	return RF_OK;
 }
 
@@ -397,7 +476,8 @@ static RfCode
 feed_forward_chunk(const Forward *forward, const RfLayer *layer, size_t first, size_t tokens,
 				   RfError *err)
 {
-	size_t slices = (tokens + SLICE_TOKENS - 1) / SLICE_TOKENS;
+	size_t most = slice_tokens(forward);
+	size_t slices = (tokens + most - 1) / most;
 	size_t slice = (tokens + slices - 1) / slices;
 
 	for (size_t done = 0; done < tokens; done += slice)
@@ -430,7 +510,7 @@ run_layer(const Forward *forward, const RfLayer *layer, RfError *err)
 
 	for (size_t first = 0; first < batch->rows;)
 	{
-		size_t end = chunk_end(batch, first);
+		size_t end = chunk_end(forward, first);
 
 		RF_TRY(attend_chunk(forward, layer, first, end, err));
 		if (batch->states != NULL)

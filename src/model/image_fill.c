@@ -55,19 +55,61 @@ put_plain(const RfImagePlan *plan, char *base, const Place *place, uint64_t row,
 		((uint16_t *) (base + place->offset))[first + i] = rf_bf16_of_float(plan->row[i]);
 }
 
+static uint64_t
+smaller(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* The slice that has the row among its columns. */
+static void
+put_column(const RfImagePlan *plan, char *base, const Place *place, uint64_t row)
+{
+	const RfFormat *format = &plan->kernels->formats[place->precision];
+	uint64_t slice = row / place->slice;
+	uint64_t columns = smaller(place->slice, place->n - slice * place->slice);
+
+	format->pack(format, columns, place->width, row % place->slice, plan->row,
+				 base + place->offset + slice * place->stride);
+}
+
+/* The row's share of every slice. */
+static void
+put_terms(const RfImagePlan *plan, char *base, const Place *place, uint64_t row)
+{
+	const RfFormat *format = &plan->kernels->formats[place->precision];
+	char *slice = base + place->offset;
+
+	for (uint64_t first = 0; first < place->width; first += place->slice, slice += place->stride)
+	{
+		uint64_t terms = smaller(place->slice, place->width - first);
+
+		format->pack(format, place->n, terms, row, plan->row + first,
+					 slice + rf_slice_output(format, terms, place->n));
+	}
+}
+
 static void
 put_row(const RfImagePlan *plan, char *base, const Place *place, uint64_t row, const char *data)
 {
 	const RfFormat *format = &plan->kernels->formats[place->precision];
-	uint64_t target = place->first + row;
+	uint64_t turn = row / place->group * place->parts + place->part;
+	uint64_t target = turn * place->group + row % place->group;
 
+	if (place->kind != PLACE_NOWHERE && place->kind != PLACE_ROWS)
+		rf_tensor_widen(data, place->dtype, place->width, plan->row);
 	switch (place->kind)
 	{
 		case PLACE_NOWHERE:
 			break;
 		case PLACE_PACKED:
-			rf_tensor_widen(data, place->dtype, place->width, plan->row);
 			format->pack(format, place->n, place->width, target, plan->row, base + place->offset);
+			break;
+		case PLACE_COLUMNS:
+			put_column(plan, base, place, target);
+			break;
+		case PLACE_TERMS:
+			put_terms(plan, base, place, target);
 			break;
 		case PLACE_ROWS:
 			put_plain(plan, base, place, target, data);

@@ -8,10 +8,12 @@
 #ifndef RF_IMAGE_LAYOUT_H
 #define RF_IMAGE_LAYOUT_H
 
+#include "../kernels/dispatch.h"
 #include "rf/image.h"
+#include "rf/memory.h"
 
 #define IMAGE_MAGIC UINT64_C(0x314547414d494652) /* "RFIMAGE1" */
-#define IMAGE_VERSION 2
+#define IMAGE_VERSION 3
 #define IMAGE_KERNELS_SIZE 16
 #define IMAGE_ROTARY_POSITIONS ((uint64_t) 512)
 
@@ -31,6 +33,13 @@ typedef struct ImageLinear
 	uint64_t precision; /* RfPrecision of the weight */
 } ImageLinear;
 
+/* In a slice, bytes from the columns of intermediate [width,H] to the terms of output. */
+static inline size_t
+rf_slice_output(const RfFormat *format, size_t width, size_t hidden)
+{
+	return RF_ALIGN(format->weight_size(format, width, hidden));
+}
+
 typedef struct ImageNorm
 {
 	uint64_t weight;
@@ -40,10 +49,13 @@ typedef struct ImageNorm
 
 typedef struct ImageLayer
 {
-	ImageLinear qkv;
+	ImageLinear qkv; /* rows of query, key and value of head 0, of head 1, ... */
 	ImageLinear attention_output;
+	/* Columns of intermediate, then terms of output, slice by slice; n and k are of all. */
 	ImageLinear intermediate;
 	ImageLinear output;
+	uint64_t slice;  /* columns and terms in one, the last one has the rest */
+	uint64_t stride; /* bytes from a slice to the next */
 	ImageNorm attention_norm;
 	ImageNorm output_norm;
 	ImageLinear cross_query;

@@ -10,8 +10,11 @@
 
 #include <string.h>
 
-#include "../kernels/dispatch.h"
 #include "parameter_places.h"
+
+/* Inner columns of the feed-forward block that are computed before what follows from them: their
+ * activations stay in the second-level cache for a chunk of tokens. */
+#define WIDEST_SLICE 768
 
 static bool
 is_language_model(const RfConfig *config)
@@ -98,6 +101,59 @@ reserve_linear(RfImagePlan *plan, ImageLinear *linear, RfError *err)
 	return RF_OK;
 }
 
+/* Slices of nearly equal width that begin where blocks of K do, so that sums have the same order.
+ */
+static uint64_t
+slice_width(uint64_t inner)
+{
+	uint64_t slices = (inner + WIDEST_SLICE - 1) / WIDEST_SLICE;
+	uint64_t width = (inner + slices - 1) / slices;
+
+	return (width + RF_MAX_K_BLOCK - 1) / RF_MAX_K_BLOCK * RF_MAX_K_BLOCK;
+}
+
+/* A slice of either weight in turn, as they are computed with. */
+static RfCode
+reserve_slices(RfImagePlan *plan, ImageLayer *layer, RfError *err)
+{
+	ImageLinear *inner = &layer->intermediate;
+	ImageLinear *outer = &layer->output;
+	uint64_t whole = inner->n;
+
+	layer->slice = slice_width(whole);
+	for (uint64_t first = 0; first < whole; first += layer->slice)
+	{
+		uint64_t width = whole - first < layer->slice ? whole - first : layer->slice;
+		ImageLinear columns = {
+			.weight = 1, .n = width, .k = inner->k, .precision = inner->precision};
+		ImageLinear terms = {.weight = 1, .n = outer->n, .k = width, .precision = outer->precision};
+
+		RF_TRY(reserve_linear(plan, &columns, err));
+		RF_TRY(reserve_linear(plan, &terms, err));
+		if (first == 0)
+		{
+			inner->weight = outer->weight = columns.weight;
+			layer->stride = plan->header.size - columns.weight;
+		}
+	}
+	return RF_OK;
+}
+
+static RfCode
+reserve_feed_forward(RfImagePlan *plan, ImageLayer *layer, RfError *err)
+{
+	ImageLinear biases[] = {{.bias = layer->intermediate.bias, .n = layer->intermediate.n},
+							{.bias = layer->output.bias, .n = layer->output.n}};
+
+	if (layer->intermediate.weight != 0 && layer->output.weight != 0)
+		RF_TRY(reserve_slices(plan, layer, err));
+	RF_TRY(reserve_linear(plan, &biases[0], err));
+	RF_TRY(reserve_linear(plan, &biases[1], err));
+	layer->intermediate.bias = biases[0].bias;
+	layer->output.bias = biases[1].bias;
+	return RF_OK;
+}
+
 /* A table that is read by rows. */
 static RfCode
 reserve_table(RfImagePlan *plan, ImageLinear *table, RfError *err)
@@ -130,8 +186,7 @@ reserve_layers(RfImagePlan *plan, RfError *err)
 		RF_TRY(reserve_linear(plan, &layer->qkv, err));
 		RF_TRY(reserve_linear(plan, &layer->attention_output, err));
 		RF_TRY(reserve_norm(plan, &layer->attention_norm, err));
-		RF_TRY(reserve_linear(plan, &layer->intermediate, err));
-		RF_TRY(reserve_linear(plan, &layer->output, err));
+		RF_TRY(reserve_feed_forward(plan, layer, err));
 		RF_TRY(reserve_norm(plan, &layer->output_norm, err));
 		RF_TRY(reserve_linear(plan, &layer->cross_query, err));
 		RF_TRY(reserve_linear(plan, &layer->cross_key_value, err));
@@ -210,6 +265,19 @@ reserve_weights(RfImagePlan *plan, RfError *err)
 	return reserve_linear(plan, &header->summary, err);
 }
 
+/* Slices of the feed-forward block, whose weights a layer has no others of. */
+static void
+place_slices(const Field *field, Place *place)
+{
+	const ImageLayer *layer = field->layer;
+
+	if (layer == NULL || (field->target != &layer->intermediate && field->target != &layer->output))
+		return;
+	place->kind = field->target == &layer->intermediate ? PLACE_COLUMNS : PLACE_TERMS;
+	place->slice = layer->slice;
+	place->stride = layer->stride;
+}
+
 /* Where the rows of one parameter go, now that all offsets are known. */
 static RfCode
 place_parameter(RfImagePlan *plan, const RfParameter *parameter, const Field *field, Place *place,
@@ -222,7 +290,10 @@ place_parameter(RfImagePlan *plan, const RfParameter *parameter, const Field *fi
 	place->rows = parameter->shape[0];
 	place->width = parameter->rank == 2 ? parameter->shape[1] : 1;
 	place->n = place->rows * field->parts;
-	place->first = place->rows * field->part;
+	place->part = field->part;
+	place->parts = field->parts;
+	place->group =
+		field->by_heads ? place->rows / (uint64_t) header->config.num_attention_heads : place->rows;
 	place->kind = PLACE_ROWS;
 	switch (field->kind)
 	{
@@ -234,6 +305,7 @@ place_parameter(RfImagePlan *plan, const RfParameter *parameter, const Field *fi
 			else if (linear != &header->token_type_embeddings &&
 					 (linear != &header->word_embeddings || header->word_embeddings_packed))
 				place->kind = PLACE_PACKED;
+			place_slices(field, place);
 			break;
 		case FIELD_BIAS:
 			place->offset = linear->bias;

@@ -10,7 +10,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "../kernels/dispatch.h"
 #include "image_layout.h"
 
 typedef struct Opening
@@ -233,20 +232,62 @@ open_embeddings(const Opening *opening, const ImageHeader *header, RfModel *mode
 						  &model->embeddings_project);
 }
 
+/* Inner columns [first, first + width). */
 static RfCode
-open_layer(const Opening *opening, const RfConfig *config, const ImageLayer *stored, RfLayer *layer)
+open_slice(const Opening *opening, const ImageLayer *stored, size_t h, uint64_t first,
+		   uint64_t width, RfSlice *slice)
+{
+	ImageLinear inner = stored->intermediate;
+	ImageLinear outer = stored->output;
+	bool last = first + width == inner.n;
+
+	inner.weight += first / stored->slice * stored->stride;
+	outer.weight =
+		inner.weight + rf_slice_output(&opening->kernels->formats[inner.precision], width, h);
+	inner.bias += inner.bias == 0 ? 0 : first * sizeof(float);
+	outer.bias = last ? outer.bias : 0;
+	inner.n = outer.k = width;
+	RF_TRY(require_linear(opening, &inner, (int64_t) width, (int64_t) h, "intermediate",
+						  &slice->intermediate));
+	return require_linear(opening, &outer, (int64_t) h, (int64_t) width, "output", &slice->output);
+}
+
+static RfCode
+open_slices(const Opening *opening, const RfConfig *config, const ImageLayer *stored,
+			RfArena *arena, RfLayer *layer)
+{
+	uint64_t whole = (uint64_t) config->intermediate_size;
+	uint64_t width = stored->slice;
+
+	if (stored->intermediate.n != whole || stored->output.k != whole ||
+		stored->intermediate.precision >= RF_PRECISIONS ||
+		stored->intermediate.precision != stored->output.precision ||
+		opening->kernels->formats[stored->output.precision].gemm == NULL ||
+		stored->intermediate.weight == 0 || stored->output.weight == 0)
+		return refuse_image(opening, "feed-forward");
+	if (width == 0 || width % RF_MAX_K_BLOCK != 0 || stored->stride == 0 ||
+		stored->stride % RF_ALIGNMENT != 0 || (whole - 1) / width > opening->size / stored->stride)
+		return refuse_image(opening, "slices");
+	RF_NEW0(arena, layer->slices, (size_t) ((whole - 1) / width + 1), opening->err);
+	for (uint64_t first = 0; first < whole; first += width)
+		RF_TRY(open_slice(opening, stored, (size_t) config->hidden_size, first,
+						  whole - first < width ? whole - first : width,
+						  &layer->slices[layer->slice_count++]));
+	return RF_OK;
+}
+
+static RfCode
+open_layer(const Opening *opening, const RfConfig *config, const ImageLayer *stored, RfArena *arena,
+		   RfLayer *layer)
 {
 	int64_t h = config->hidden_size;
-	int64_t i = config->intermediate_size;
 
 	RF_TRY(require_linear(opening, &stored->qkv, 3 * h, h, "attention", &layer->qkv));
 	RF_TRY(require_linear(opening, &stored->attention_output, h, h, "attention output",
 						  &layer->attention_output));
 	RF_TRY(open_norm(opening, &stored->attention_norm, h, config->rms_norm, "attention norm",
 					 &layer->attention_norm));
-	RF_TRY(
-		require_linear(opening, &stored->intermediate, i, h, "intermediate", &layer->intermediate));
-	RF_TRY(require_linear(opening, &stored->output, h, i, "output", &layer->output));
+	RF_TRY(open_slices(opening, config, stored, arena, layer));
 	RF_TRY(open_norm(opening, &stored->output_norm, h, config->rms_norm, "output norm",
 					 &layer->output_norm));
 	if (!config->add_cross_attention)
@@ -275,7 +316,7 @@ open_layers(const Opening *opening, const ImageHeader *header, RfArena *arena, R
 	stored = part;
 	RF_NEW0(arena, model->layers, count, opening->err);
 	for (size_t i = 0; i < count; i++)
-		RF_TRY(open_layer(opening, &header->config, &stored[i], &model->layers[i]));
+		RF_TRY(open_layer(opening, &header->config, &stored[i], arena, &model->layers[i]));
 	return RF_OK;
 }
 

@@ -14,39 +14,42 @@ typedef struct Rule
 	size_t offset; /* in ImageHeader or ImageLayer */
 	uint64_t part;
 	uint64_t parts;
+	bool by_heads;
 } Rule;
 
 static const Rule model_rules[] = {
-	{"embeddings.word_embeddings", false, offsetof(ImageHeader, word_embeddings), 0, 1},
-	{"embeddings.token_type_embeddings", false, offsetof(ImageHeader, token_type_embeddings), 0, 1},
-	{"embeddings.LayerNorm", true, offsetof(ImageHeader, embedding_norm), 0, 1},
-	{"embeddings_project", false, offsetof(ImageHeader, embeddings_project), 0, 1},
-	{"pooler.dense", false, offsetof(ImageHeader, pooler), 0, 1},
-	{"cls.predictions.transform.dense", false, offsetof(ImageHeader, transform), 0, 1},
-	{"cls.predictions.transform.LayerNorm", true, offsetof(ImageHeader, transform_norm), 0, 1},
-	{"cls.predictions.decoder", false, offsetof(ImageHeader, decoder), 0, 1},
-	{"cls.predictions", false, offsetof(ImageHeader, decoder), 0, 1}, /* its bias */
-	{"classifier.dense", false, offsetof(ImageHeader, dense), 0, 1},
-	{"classifier.out_proj", false, offsetof(ImageHeader, classifier), 0, 1},
-	{"classifier", false, offsetof(ImageHeader, classifier), 0, 1},
-	{"qa_outputs", false, offsetof(ImageHeader, classifier), 0, 1},
-	{"sequence_summary.summary", false, offsetof(ImageHeader, summary), 0, 1},
+	{"embeddings.word_embeddings", false, offsetof(ImageHeader, word_embeddings), 0, 1, false},
+	{"embeddings.token_type_embeddings", false, offsetof(ImageHeader, token_type_embeddings), 0, 1,
+	 false},
+	{"embeddings.LayerNorm", true, offsetof(ImageHeader, embedding_norm), 0, 1, false},
+	{"embeddings_project", false, offsetof(ImageHeader, embeddings_project), 0, 1, false},
+	{"pooler.dense", false, offsetof(ImageHeader, pooler), 0, 1, false},
+	{"cls.predictions.transform.dense", false, offsetof(ImageHeader, transform), 0, 1, false},
+	{"cls.predictions.transform.LayerNorm", true, offsetof(ImageHeader, transform_norm), 0, 1,
+	 false},
+	{"cls.predictions.decoder", false, offsetof(ImageHeader, decoder), 0, 1, false},
+	{"cls.predictions", false, offsetof(ImageHeader, decoder), 0, 1, false}, /* its bias */
+	{"classifier.dense", false, offsetof(ImageHeader, dense), 0, 1, false},
+	{"classifier.out_proj", false, offsetof(ImageHeader, classifier), 0, 1, false},
+	{"classifier", false, offsetof(ImageHeader, classifier), 0, 1, false},
+	{"qa_outputs", false, offsetof(ImageHeader, classifier), 0, 1, false},
+	{"sequence_summary.summary", false, offsetof(ImageHeader, summary), 0, 1, false},
 };
 
 static const Rule layer_rules[] = {
-	{"attention.self.query", false, offsetof(ImageLayer, qkv), 0, 3},
-	{"attention.self.key", false, offsetof(ImageLayer, qkv), 1, 3},
-	{"attention.self.value", false, offsetof(ImageLayer, qkv), 2, 3},
-	{"attention.output.dense", false, offsetof(ImageLayer, attention_output), 0, 1},
-	{"attention.output.LayerNorm", true, offsetof(ImageLayer, attention_norm), 0, 1},
-	{"crossattention.self.query", false, offsetof(ImageLayer, cross_query), 0, 1},
-	{"crossattention.self.key", false, offsetof(ImageLayer, cross_key_value), 0, 2},
-	{"crossattention.self.value", false, offsetof(ImageLayer, cross_key_value), 1, 2},
-	{"crossattention.output.dense", false, offsetof(ImageLayer, cross_output), 0, 1},
-	{"crossattention.output.LayerNorm", true, offsetof(ImageLayer, cross_norm), 0, 1},
-	{"intermediate.dense", false, offsetof(ImageLayer, intermediate), 0, 1},
-	{"output.dense", false, offsetof(ImageLayer, output), 0, 1},
-	{"output.LayerNorm", true, offsetof(ImageLayer, output_norm), 0, 1},
+	{"attention.self.query", false, offsetof(ImageLayer, qkv), 0, 3, true},
+	{"attention.self.key", false, offsetof(ImageLayer, qkv), 1, 3, true},
+	{"attention.self.value", false, offsetof(ImageLayer, qkv), 2, 3, true},
+	{"attention.output.dense", false, offsetof(ImageLayer, attention_output), 0, 1, false},
+	{"attention.output.LayerNorm", true, offsetof(ImageLayer, attention_norm), 0, 1, false},
+	{"crossattention.self.query", false, offsetof(ImageLayer, cross_query), 0, 1, false},
+	{"crossattention.self.key", false, offsetof(ImageLayer, cross_key_value), 0, 2, false},
+	{"crossattention.self.value", false, offsetof(ImageLayer, cross_key_value), 1, 2, false},
+	{"crossattention.output.dense", false, offsetof(ImageLayer, cross_output), 0, 1, false},
+	{"crossattention.output.LayerNorm", true, offsetof(ImageLayer, cross_norm), 0, 1, false},
+	{"intermediate.dense", false, offsetof(ImageLayer, intermediate), 0, 1, false},
+	{"output.dense", false, offsetof(ImageLayer, output), 0, 1, false},
+	{"output.LayerNorm", true, offsetof(ImageLayer, output_norm), 0, 1, false},
 };
 
 /* The stem's length; 0 when the name ends in neither word. */
@@ -126,6 +129,7 @@ rf_parameter_field(const char *full_name, ImageHeader *header, ImageLayer *layer
 		length -= length < (size_t) (rest - name) ? length : (size_t) (rest - name);
 		rule = find_rule(layer_rules, sizeof(layer_rules) / sizeof(layer_rules[0]), rest, length);
 		record = (char *) &layers[layer];
+		field->layer = &layers[layer];
 	}
 	RF_FAIL_IF(rule == NULL, err, RF_UNSUPPORTED, "parameter \"%s\" has no place in a model image",
 			   full_name);
@@ -133,5 +137,6 @@ rf_parameter_field(const char *full_name, ImageHeader *header, ImageLayer *layer
 	field->target = record + rule->offset;
 	field->part = rule->part;
 	field->parts = rule->parts;
+	field->by_heads = rule->by_heads;
 	return RF_OK;
 }

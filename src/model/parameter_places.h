@@ -17,9 +17,11 @@ typedef enum FieldKind
 typedef struct Field
 {
 	FieldKind kind;
-	void *target;   /* ImageLinear or ImageNorm */
-	uint64_t part;  /* which of the parts that share the target: query 0, key 1, value 2 */
-	uint64_t parts; /* how many share it */
+	void *target;            /* ImageLinear or ImageNorm */
+	uint64_t part;           /* which of the parts that share the target: query 0, key 1, value 2 */
+	uint64_t parts;          /* how many share it */
+	bool by_heads;           /* parts take turns head by head, else one comes after the other */
+	const ImageLayer *layer; /* that the target is in, or NULL */
 } Field;
 
 /* RF_UNSUPPORTED for a name that is no parameter of any model built here. */

@@ -2,9 +2,9 @@
  * rotary.c - the table of rotary position embedding (Su et al., "RoFormer", 2021).
  *
  * Pair i of a head turns by p / 10000^(2i/D) at position p. Angles are computed in double: in fp32
- * they are off by 1e-4 at position 1500, which shows in the outputs. Positions have no upper limit: the
- * image has the first ones, an encoder that needs more makes a table of its own, which grows by half
- * at least, since a session's rows tend to grow slowly.
+ * they are off by 1e-4 at position 1500, which shows in the outputs. Positions have no upper limit:
+ * the image has the first ones, an encoder that needs more makes a table of its own, which grows by
+ * half at least, since a session's rows tend to grow slowly.
  */
 #include "compute.h"
 

@@ -83,13 +83,31 @@ rf_self_attention_scratch(const RfModel *model, size_t tokens, size_t *floats)
 		   rf_head_cache_floats(model->kernels, precision, capacity, rf_head_size(model), floats);
 }
 
+/* As many as fill this many columns of query, key and value, which are computed at once. */
+#define HEAD_COLUMNS ((size_t) 384)
+
+size_t
+rf_attention_heads(const RfModel *model)
+{
+	size_t heads = (size_t) model->config->num_attention_heads;
+	size_t columns = 3 * rf_head_size(model);
+	size_t block = model->kernels->formats[model->layers[0].qkv.precision].column_block;
+	size_t unit = 1;
+
+	/* A multiple of the block, where a GEMM may start. */
+	while (unit < heads && unit * columns % block != 0)
+		unit++;
+	columns *= unit;
+	unit *= (HEAD_COLUMNS + columns - 1) / columns;
+	return unit < heads ? unit : heads;
+}
+
 /* Numbers of one head in count tokens of the row, from the token on. */
 static void
 rotate_head(const RfEncoder *encoder, const AttentionRow *row, size_t token, size_t count,
-			float *values)
+			float *values, size_t stride)
 {
 	const RfModel *model = encoder->model;
-	size_t stride = 3 * (size_t) model->config->hidden_size;
 
 	for (size_t t = token; t < token + count; t++, values += stride)
 		model->kernels->rotate(
@@ -99,29 +117,31 @@ rotate_head(const RfEncoder *encoder, const AttentionRow *row, size_t token, siz
 
 /* Values turn as well when the model says so. */
 static void
-put_head(const RfEncoder *encoder, const AttentionRow *row, const RfHeadCache *head, float *k)
+put_head(const RfEncoder *encoder, const AttentionRow *row, const RfHeadCache *head, float *k,
+		 size_t stride)
 {
-	const RfConfig *config = encoder->model->config;
-	size_t hidden = (size_t) config->hidden_size;
+	float *v = k + head->head_size;
 	size_t count = row->seen - row->past;
 
-	rotate_head(encoder, row, 0, count, k);
-	if (config->rotary_value)
-		rotate_head(encoder, row, 0, count, k + hidden);
-	rf_head_cache_put(encoder->model->kernels, head, row->past, count, k, k + hidden, 3 * hidden);
+	rotate_head(encoder, row, 0, count, k, stride);
+	if (encoder->model->config->rotary_value)
+		rotate_head(encoder, row, 0, count, v, stride);
+	rf_head_cache_put(encoder->model->kernels, head, row->past, count, k, v, stride);
 }
 
 static RfCode
-attend_head(const RfEncoder *encoder, const AttentionRow *row, const RfHeadCache *head, float *q,
-			float *scratch, RfError *err)
+attend_head(const RfEncoder *encoder, const AttentionRow *row, const RfHeadCache *head,
+			Activations q, Activations context, float *scratch, RfError *err)
 {
 	const RfModel *model = encoder->model;
 	RfAttention attention = {
 		.head = head,
 		.keys = row->seen,
 		.tokens = row->tokens,
-		.q = q,
-		.stride = 3 * (size_t) model->config->hidden_size,
+		.q = q.values,
+		.stride = q.stride,
+		.context = context.values,
+		.context_stride = context.stride,
 		.scale = rf_attention_scale(model->config),
 		.sees = row->sees,
 		.scratch = scratch,
@@ -133,19 +153,18 @@ attend_head(const RfEncoder *encoder, const AttentionRow *row, const RfHeadCache
 
 		RF_TRY(rf_compute_poll(encoder, err));
 		rotate_head(encoder, row, first, rest < RF_ATTENTION_QUERIES ? rest : RF_ATTENTION_QUERIES,
-					q + first * attention.stride);
+					q.values + first * q.stride, q.stride);
 		rf_attention_queries(model->kernels, &attention, first);
 	}
 	return RF_OK;
 }
 
 RfCode
-rf_self_attention_apply(const RfEncoder *encoder, const RfRowCache *cache, size_t layer,
-						const AttentionRow *row, float *qkv, float *head_scratch, float *scratch,
-						RfError *err)
+rf_self_attention_apply(const RfEncoder *encoder, const AttentionRow *row, size_t layer,
+						const HeadRange *heads, Activations qkv, Activations context,
+						float *head_scratch, float *scratch, RfError *err)
 {
 	const RfModel *model = encoder->model;
-	size_t hidden = (size_t) model->config->hidden_size;
 	RfHeadCache head = {
 		.block = head_scratch,
 		.head_size = rf_head_size(model),
@@ -153,14 +172,15 @@ rf_self_attention_apply(const RfEncoder *encoder, const RfRowCache *cache, size_
 	};
 
 	rf_head_cache_capacity(model->kernels, head.precision, row->seen, false, &head.capacity);
-	for (size_t i = 0; i < (size_t) model->config->num_attention_heads; i++)
+	for (size_t i = heads->first; i < heads->first + heads->count; i++)
 	{
-		float *q = qkv + i * head.head_size;
+		Activations part = {context.values + i * head.head_size, context.stride};
 
-		if (cache != NULL)
-			head = rf_row_cache_head(model, cache, layer, i);
-		put_head(encoder, row, &head, q + hidden);
-		RF_TRY(attend_head(encoder, row, &head, q, scratch, err));
+		if (row->cache != NULL)
+			head = rf_row_cache_head(model, row->cache, layer, i);
+		put_head(encoder, row, &head, qkv.values + head.head_size, qkv.stride);
+		RF_TRY(attend_head(encoder, row, &head, qkv, part, scratch, err));
+		qkv.values += 3 * head.head_size;
 	}
 	return RF_OK;
 }

@@ -20,10 +20,9 @@ rf_spec_compile_tokenizer(const RfSpec *spec, RfArena *arena, void **block, size
 	if (tokenizer.vocab_size > spec->config.vocab_size)
 	{
 		rf_error_set(err, RF_CORRUPT, "the vocabulary has more tokens than the model");
-		rf_error_detail(err,
-						"Token ids go up to %" PRId32 "; \"vocab_size\" in config.json is %" PRId32
-						".",
-						tokenizer.vocab_size - 1, spec->config.vocab_size);
+		rf_error_detail(
+			err, "Token ids go up to %" PRId32 "; \"vocab_size\" in config.json is %" PRId32 ".",
+			tokenizer.vocab_size - 1, spec->config.vocab_size);
 		rf_error_origin(err, spec->vocab.name, RF_NO_OFFSET);
 		return RF_CORRUPT;
 	}

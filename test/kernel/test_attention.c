@@ -160,6 +160,8 @@ attend(const RfKernels *kernels, const RfHeadCache *cache, Head *head, size_t fi
 		.tokens = end - first,
 		.q = query_of(head, first),
 		.stride = head->stride,
+		.context = query_of(head, first),
+		.context_stride = head->stride,
 		.scale = scale,
 		.sees = mask.causal ? seen : NULL,
 	};
