@@ -63,6 +63,10 @@ compare_rows(const RfKernels *kernels, RfPrecision precision, const float *value
 	{
 		double expected_term = i < k ? read_term(reference, precision, expected, i) : 0;
 
+		/* Where products take it for zero, conversion may. */
+		if (format->row_term == 2 && precision == RF_PRECISION_BF16 &&
+			fabs(expected_term) < 0x1p-126 && read_term(format, precision, found, i) == 0)
+			continue;
 		if (read_term(format, precision, found, i) != expected_term)
 			fail_msg("%s in %s, K %zu, term %zu: %g, not %g", rf_kernels_name(kernels),
 					 rf_precision_name(precision), k, i, read_term(format, precision, found, i),
