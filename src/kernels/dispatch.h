@@ -71,6 +71,10 @@ typedef struct RfGemm
 	size_t ldc;
 	bool accumulate;
 	RfActivation activation; /* with accumulate only RF_ACT_LINEAR */
+	/* For a format that makes_rows, instead of c and not accumulating: the result as rows [m,n] of
+	 * the format, ldr bytes apart; NULL: c. */
+	void *rows;
+	size_t ldr;
 } RfGemm;
 
 typedef void (*RfActivate)(float *x, size_t n);
@@ -96,6 +100,7 @@ struct RfFormat
 	size_t term; /* bytes of a term in it */
 	size_t row_head;
 	size_t row_term;
+	bool makes_rows; /* gemm can */
 
 	void (*tile)(const RfTile *tile);
 	void (*gemm)(const RfKernels *kernels, const RfFormat *format, const RfGemm *gemm);

@@ -17,6 +17,9 @@ typedef struct Activations
 /* RF_CANCELED when the owner of the encoder wants it to stop. */
 extern RfCode rf_compute_poll(const RfEncoder *encoder, RfError *err);
 
+/* Floats of a row of a block of K, one line more than a power of two. */
+#define RF_BLOCK_STRIDE (RF_MAX_K_BLOCK + RF_LANES)
+
 /* Rows as a linear layer reads them, stride bytes apart: fp32, or converted to its format. */
 typedef struct Rows
 {
@@ -46,7 +49,7 @@ extern RfCode rf_linear_multiply(const RfEncoder *encoder, const RfLinear *linea
 								 RfActivation activation, RfError *err);
 /*
  * The same as rows [m,n] of the layer's own format, in to (rf_linear_block of a layer whose k is
- * n). scratch: [m, RF_MAX_K_BLOCK] floats, unless the format is fp32's.
+ * n). m is no more than a chunk. scratch: [m, RF_BLOCK_STRIDE] floats, unless the format is fp32's.
  */
 extern RfCode rf_linear_multiply_rows(const RfEncoder *encoder, const RfLinear *linear, size_t m,
 									  Rows from, RfActivation activation, float *scratch, Rows to,

@@ -271,7 +271,7 @@ measure_layer(const Forward *forward, LayerNeeds *needs)
 		!rf_size_mul(chunk, layer->attention_output.k, &needs->context))
 		return false;
 	if (inner_rows > 0)
-		inner = RF_MAX_K_BLOCK;
+		inner = RF_BLOCK_STRIDE;
 	needs->qkv = larger(needs->qkv, tokens * inner);
 	needs->context = larger(needs->context, inner_rows / sizeof(float));
 	needs->rows = larger(larger(rows[0], rows[1]), rows[2]);

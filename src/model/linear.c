@@ -142,17 +142,39 @@ rf_linear_multiply(const RfEncoder *encoder, const RfLinear *linear, size_t m, R
 	return RF_OK;
 }
 
+/* All of the rows, by a GEMM that makes them. */
+static RfCode
+make_rows(const RfEncoder *encoder, const RfLinear *linear, size_t m, Rows from,
+		  RfActivation activation, Rows to, RfError *err)
+{
+	const RfFormat *format = format_of(encoder, linear);
+	size_t columns = piece_columns(format, m, linear->k);
+
+	for (size_t column = 0; column < linear->n; column += columns)
+	{
+		Piece piece = {0, m, column, columns};
+		RfGemm gemm = describe_piece(encoder, linear, &piece, from);
+
+		RF_TRY(rf_compute_poll(encoder, err));
+		gemm.activation = activation;
+		gemm.rows = (char *) to.values + column * format->row_term;
+		gemm.ldr = to.stride;
+		format->gemm(encoder->model->kernels, format, &gemm);
+	}
+	return RF_OK;
+}
+
 /* One block of K of the rows that are made. */
 static RfCode
 multiply_block(const RfEncoder *encoder, const RfLinear *linear, size_t m, Rows from,
 			   RfActivation activation, float *scratch, Rows to, RfError *err)
 {
 	const RfFormat *format = format_of(encoder, linear);
-	Activations values = {scratch, RF_MAX_K_BLOCK};
+	Activations values = {scratch, RF_BLOCK_STRIDE};
 
 	RF_TRY(rf_linear_multiply(encoder, linear, m, from, values, false, activation, err));
 	for (size_t i = 0; i < m; i++)
-		format->convert(format, scratch + i * RF_MAX_K_BLOCK, linear->n,
+		format->convert(format, scratch + i * RF_BLOCK_STRIDE, linear->n,
 						(char *) to.values + i * to.stride);
 	return RF_OK;
 }
@@ -166,6 +188,8 @@ rf_linear_multiply_rows(const RfEncoder *encoder, const RfLinear *linear, size_t
 
 	if (format->convert == NULL)
 		return rf_linear_multiply(encoder, linear, m, from, plain, false, activation, err);
+	if (format->makes_rows)
+		return make_rows(encoder, linear, m, from, activation, to, err);
 	for (size_t column = 0; column < linear->n; column += format->k_block)
 	{
 		RfLinear part = rf_linear_columns(encoder, linear, column, format->k_block);

@@ -176,6 +176,26 @@ run(const Problem *problem, size_t row, size_t rows, bool bias, bool accumulate,
 	problem->format->gemm(problem->kernels, problem->format, &gemm);
 }
 
+/* All rows, as rows of the format. */
+static void
+run_rows(const Problem *problem, bool bias, RfActivation activation, void *rows, size_t ldr)
+{
+	RfGemm gemm = {
+		.m = problem->shape.m,
+		.n = problem->shape.n,
+		.k = problem->shape.k,
+		.a = problem->rows,
+		.lda = problem->row_size,
+		.weight = problem->weight,
+		.bias = bias ? problem->bias : NULL,
+		.activation = activation,
+		.rows = rows,
+		.ldr = ldr,
+	};
+
+	problem->format->gemm(problem->kernels, problem->format, &gemm);
+}
+
 static void
 check_element(const Problem *problem, size_t i, size_t j, bool bias, bool accumulate, float found)
 {
@@ -276,6 +296,52 @@ test_activation(void **state)
 {
 	(void) state;
 	with_every_format(check_set_activation);
+}
+
+/* Rows that a GEMM makes are what is made of its results. */
+static void
+check_set_made_rows(const RfKernels *kernels, RfPrecision precision)
+{
+	const RfFormat *format = &kernels->formats[precision];
+
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]) && format->makes_rows; i++)
+	{
+		Shape shape = shapes[i];
+		size_t size = rf_row_size(format, shape.n);
+		float *c = malloc(shape.m * shape.n * sizeof(float));
+		char *expected = malloc(size);
+		char *rows = malloc(shape.m * (size + 3));
+		Problem problem;
+
+		set_up(&problem, kernels, precision, shape, i);
+		memset(rows, 0x5A, shape.m * (size + 3));
+		for (int bias = 0; bias < 2; bias++)
+			for (RfActivation activation = RF_ACT_GELU; activation <= RF_ACT_LINEAR;
+				 activation += RF_ACT_LINEAR - RF_ACT_GELU)
+			{
+				run(&problem, 0, shape.m, bias, false, activation, c, shape.n);
+				run_rows(&problem, bias, activation, rows, size + 3);
+				for (size_t row = 0; row < shape.m; row++)
+				{
+					format->convert(format, c + row * shape.n, shape.n, expected);
+					assert_memory_equal(rows + row * (size + 3), expected, size);
+					for (size_t gap = 0; gap < 3; gap++)
+						assert_int_equal(rows[row * (size + 3) + size + gap], 0x5A);
+				}
+			}
+		tear_down(&problem);
+		free(c);
+		free(expected);
+		free(rows);
+	}
+}
+
+static void
+test_made_rows(void **state)
+{
+	(void) state;
+	assert_true(emulated_amx()->formats[RF_PRECISION_BF16].makes_rows);
+	with_every_format(check_set_made_rows);
 }
 
 /* Bits of a row alone, in runs of every length from 2 to 13 and in the whole. */
@@ -411,9 +477,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_values),  cmocka_unit_test(test_activation),
-		cmocka_unit_test(test_company), cmocka_unit_test(test_pieces),
-		cmocka_unit_test(test_packing),
+		cmocka_unit_test(test_values),    cmocka_unit_test(test_activation),
+		cmocka_unit_test(test_company),   cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_made_rows), cmocka_unit_test(test_packing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

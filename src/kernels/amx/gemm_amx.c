@@ -6,7 +6,8 @@
  * columns stay in the first level for DEPTH steps of k, while up to GROUP blocks of rows pass,
  * whose tiles are loaded past that cache. Sums go through a scratch that stays there, too. Bringing
  * them to c is left for later: a few rows of the block before are finished between the steps of the
- * next one, and the panel that follows is fetched ahead, both hidden behind the tile unit.
+ * next one, and the panel that follows is fetched ahead, both hidden behind the tile unit. In bf16
+ * they may become rows for the next GEMM there.
  *
  * bf16 sums up all of K in the tiles; leaving them at DEPTH and coming back changes no bit. int8
  * does so for a block of k_block terms, whose whole-numbered sums then get their sizes. Either way
@@ -37,14 +38,15 @@ typedef union Sums
 	int32_t whole[ROWS][COLUMNS];
 } Sums;
 
-/* A block of sums on its way to c. */
+/* A block of sums on its way to c or to rows of the format. */
 typedef struct Finish
 {
-	const Sums *sums;
+	Sums *sums;
 	const char *a;     /* of its first row in this block of k: there is the head */
 	const float *head; /* of its columns; int8 only */
 	const float *bias; /* [columns] or NULL */
 	float *c;
+	char *made; /* rows of the format, or NULL */
 	size_t columns;
 	size_t width;
 	size_t rows;
@@ -173,6 +175,44 @@ finish_row(Call *call, const bool int8)
 	finish->next++;
 }
 
+/* Rows of the format, in bf16: activated where the sums are, all at once when nothing lies between
+ * them. */
+INLINE void
+make_rows(Call *call, size_t count)
+{
+	Finish *finish = &call->finish;
+	RfActivate activate = call->kernels->activate[call->gemm->activation];
+	float *values = finish->sums->real[finish->next];
+	size_t columns = finish->columns;
+
+	for (size_t i = 0; i < count && finish->bias != NULL; i++)
+		add_row(values + i * COLUMNS, finish->bias, NULL, columns, true);
+	if (columns == COLUMNS)
+		activate(values, count * COLUMNS);
+	else
+		for (size_t i = 0; i < count; i++)
+			activate(values + i * COLUMNS, columns);
+	for (size_t i = 0; i < count; i++, finish->made += call->gemm->ldr)
+		call->format->convert(call->format, values + i * COLUMNS, columns, finish->made);
+	finish->next += count;
+}
+
+/* Of the next rows as many as there are. */
+INLINE void
+finish_rows(Call *call, size_t count, const bool int8)
+{
+	Finish *finish = &call->finish;
+
+	count = smaller(count, finish->rows - finish->next);
+	if (count == 0)
+		return;
+	if (!int8 && finish->made != NULL)
+		make_rows(call, count);
+	else
+		while (count-- > 0)
+			finish_row(call, int8);
+}
+
 /* Loads and multiplications of one step: a at two rows' places, b at two columns'. */
 INLINE void
 multiply_step(const char *a, size_t lda, const char *b, size_t width, const bool two_rows,
@@ -257,8 +297,7 @@ multiply_block(Call *call, Panel *panel, const char *a, size_t first, size_t end
 		multiply_step(a + step * TILE_BYTES, lda, b, width, two_rows, two_columns, int8);
 		for (size_t line = 0; line < panel->lines; line++, panel->ahead += LINE)
 			__builtin_prefetch(panel->ahead, 0, 2);
-		for (size_t row = 0; row < due && finish->next < finish->rows; row++)
-			finish_row(call, int8);
+		finish_rows(call, due, int8);
 	}
 	leave_sums(sums, two_rows, two_columns);
 }
@@ -288,8 +327,7 @@ multiply_tail(const Call *call, const Panel *panel, const char *a, Sums *sums, c
 			multiply_block(call, panel, a, first, end, sums, two_rows, two_columns, int8);         \
 		if (end == panel->steps && panel->tail > 0)                                                \
 			multiply_tail(call, panel, a, sums, two_rows, two_columns, int8);                      \
-		while (call->finish.next < call->finish.rows)                                              \
-			finish_row(call, int8);                                                                \
+		finish_rows(call, ROWS, int8);                                                             \
 	}
 
 DEFINE_BLOCK(bf16_1_1, false, false, false)
@@ -317,7 +355,7 @@ find_block(bool two_rows, bool two_columns, bool int8)
 
 /* The sums of these rows are complete for this block of k. */
 static void
-begin_finish(Call *call, const Panel *panel, size_t row, size_t rows, const Sums *sums)
+begin_finish(Call *call, const Panel *panel, size_t row, size_t rows, Sums *sums)
 {
 	const RfGemm *gemm = call->gemm;
 
@@ -326,7 +364,10 @@ begin_finish(Call *call, const Panel *panel, size_t row, size_t rows, const Sums
 		.a = (const char *) gemm->a + row * gemm->lda + panel->a - call->format->row_head,
 		.head = (const float *) panel->head,
 		.bias = panel->last && gemm->bias != NULL ? gemm->bias + panel->column : NULL,
-		.c = gemm->c + row * gemm->ldc + panel->column,
+		.c = gemm->rows == NULL ? gemm->c + row * gemm->ldc + panel->column : NULL,
+		.made = gemm->rows == NULL ? NULL
+								   : (char *) gemm->rows + row * gemm->ldr +
+										 panel->column * call->format->row_term,
 		.columns = panel->columns,
 		.width = panel->width,
 		.rows = rows,
@@ -414,8 +455,7 @@ multiply_all(const RfKernels *kernels, const RfFormat *format, const RfGemm *gem
 		for (size_t column = 0; column < gemm->n; column += COLUMNS)
 			multiply_panel(&call, first, smaller(first + format->row_block, gemm->m), column, int8);
 	tile_release();
-	while (call.finish.next < call.finish.rows)
-		finish_row(&call, int8);
+	finish_rows(&call, ROWS, int8);
 }
 
 static void
@@ -451,6 +491,7 @@ rf_fill_formats_amx(RfFormat *formats)
 	bf16->k_step = 2;
 	bf16->k_unit = TILE_BYTES / sizeof(uint16_t);
 	bf16->row_term = sizeof(uint16_t);
+	bf16->makes_rows = true;
 	bf16->gemm = multiply_bf16;
 
 	fill_panels(int8);
