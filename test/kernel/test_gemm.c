@@ -310,23 +310,23 @@ check_set_made_rows(const RfKernels *kernels, RfPrecision precision)
 		size_t size = rf_row_size(format, shape.n);
 		float *c = malloc(shape.m * shape.n * sizeof(float));
 		char *expected = malloc(size);
-		char *rows = malloc(shape.m * (size + 3));
+		char *rows = malloc(shape.m * (size + 4));
 		Problem problem;
 
 		set_up(&problem, kernels, precision, shape, i);
-		memset(rows, 0x5A, shape.m * (size + 3));
+		memset(rows, 0x5A, shape.m * (size + 4));
 		for (int bias = 0; bias < 2; bias++)
 			for (RfActivation activation = RF_ACT_GELU; activation <= RF_ACT_LINEAR;
 				 activation += RF_ACT_LINEAR - RF_ACT_GELU)
 			{
 				run(&problem, 0, shape.m, bias, false, activation, c, shape.n);
-				run_rows(&problem, bias, activation, rows, size + 3);
+				run_rows(&problem, bias, activation, rows, size + 4);
 				for (size_t row = 0; row < shape.m; row++)
 				{
 					format->convert(format, c + row * shape.n, shape.n, expected);
-					assert_memory_equal(rows + row * (size + 3), expected, size);
-					for (size_t gap = 0; gap < 3; gap++)
-						assert_int_equal(rows[row * (size + 3) + size + gap], 0x5A);
+					assert_memory_equal(rows + row * (size + 4), expected, size);
+					for (size_t gap = 0; gap < 4; gap++)
+						assert_int_equal(rows[row * (size + 4) + size + gap], 0x5A);
 				}
 			}
 		tear_down(&problem);
