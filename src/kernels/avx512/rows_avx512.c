@@ -30,13 +30,9 @@ convert_bf16_dot(const RfFormat *format, const float *values, size_t k, void *ro
 	uint16_t *to = row;
 	size_t i = 0;
 
-	for (; i + 2 * VEC_LANES <= k; i += 2 * VEC_LANES)
-	{
-		__m512bh both = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(values + i + VEC_LANES),
-											_mm512_loadu_ps(values + i));
-
-		_mm512_storeu_si512(to + i, (__m512i) both);
-	}
+	for (; i + VEC_LANES <= k; i += VEC_LANES)
+		_mm256_storeu_si256((__m256i *) (to + i),
+							(__m256i) _mm512_cvtneps_pbh(_mm512_loadu_ps(values + i)));
 	for (; i < k; i++)
 		to[i] = fabsf(values[i]) < FLT_MIN ? (uint16_t) (rf_bf16_of_float(values[i]) & 0x8000)
 										   : rf_bf16_of_float(values[i]);
