@@ -54,7 +54,7 @@ extern RfCode rf_linear_multiply(const RfEncoder *encoder, const RfLinear *linea
 extern RfCode rf_linear_multiply_rows(const RfEncoder *encoder, const RfLinear *linear, size_t m,
 									  Rows from, RfActivation activation, float *scratch, Rows to,
 									  RfError *err);
-/* The same, converting by itself. */
+/* rf_linear_multiply from activations, which are converted piece by piece. */
 extern RfCode rf_linear_apply(const RfEncoder *encoder, const RfLinear *linear, size_t m,
 							  Activations from, Activations to, bool accumulate,
 							  RfActivation activation, RfError *err);
