@@ -33,9 +33,9 @@ extern RfLinear rf_linear_columns(const RfEncoder *encoder, const RfLinear *line
 /* Where the layer's rows are: where they are in fp32 or, for other formats, in block. */
 extern Rows rf_linear_place(const RfEncoder *encoder, const RfLinear *linear, Activations plain,
 							void *block);
-/* m rows for the layer: the values themselves or, in block, what they are converted to. */
-extern Rows rf_linear_rows(const RfEncoder *encoder, const RfLinear *linear, size_t m,
-						   Activations from, void *block);
+/* m rows for the layer: the values themselves or, in block, what they are converted to; polls. */
+extern RfCode rf_linear_rows(const RfEncoder *encoder, const RfLinear *linear, size_t m,
+							 Activations from, void *block, Rows *rows, RfError *err);
 /* Bytes of such a block. */
 extern bool rf_linear_block(const RfEncoder *encoder, const RfLinear *linear, size_t m,
 							size_t *bytes);
@@ -117,10 +117,10 @@ extern const uint32_t *rf_attention_mask(const RfModel *model, const int32_t *to
 extern bool rf_self_attention_scratch(const RfModel *model, size_t tokens, size_t *floats);
 
 /*
- * Self-attention of one row in some heads: qkv [T,count 3D] of these, rotated
- * here, to their columns of context [T,H]. Keys and values are added to the row's cache of the
- * layer, which has room and whose count of tokens stays, or without one are packed in head_scratch.
- * scratch: rf_attention_scratch.
+ * Self-attention of one row in some heads: qkv [T,count 3D] of these, rotated here, to their
+ * columns of context [T,H]. Keys and values are added to the row's cache of the layer, which has
+ * room and whose count of tokens stays, or without one are packed in head_scratch. scratch:
+ * rf_attention_scratch.
  */
 extern RfCode rf_self_attention_apply(const RfEncoder *encoder, const AttentionRow *row,
 									  size_t layer, const HeadRange *heads, Activations qkv,

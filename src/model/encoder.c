@@ -424,15 +424,16 @@ attend_chunk(const Forward *forward, const RfLayer *layer, size_t first, size_t 
 	size_t tokens = row_start[end] - row_start[first];
 	Activations x = {forward->x + row_start[first] * output->n, output->n};
 	Activations context = {forward->context, output->k};
-	Rows rows = rf_linear_rows(encoder, &layer->qkv, tokens, x, forward->rows);
+	Rows rows;
 
+	RF_TRY(rf_linear_rows(encoder, &layer->qkv, tokens, x, forward->rows, &rows, err));
 	for (size_t head = 0; head < all; head += forward->heads)
 	{
 		HeadRange heads = {head, smaller(forward->heads, all - head)};
 
 		RF_TRY(attend_heads(forward, layer, first, end, rows, &heads, err));
 	}
-	rows = rf_linear_rows(encoder, output, tokens, context, forward->rows);
+	RF_TRY(rf_linear_rows(encoder, output, tokens, context, forward->rows, &rows, err));
 	RF_TRY(rf_linear_multiply(encoder, output, tokens, rows, x, true, RF_ACT_LINEAR, err));
 	rf_norm_apply(encoder, &layer->attention_norm, tokens, output->n, x);
 	return RF_OK;
@@ -461,8 +462,9 @@ feed_forward(const Forward *forward, const RfLayer *layer, size_t first, size_t 
 	const RfEncoder *encoder = forward->encoder;
 	const RfLinear *intermediate = &layer->slices[0].intermediate;
 	Activations x = {forward->x + first * intermediate->k, intermediate->k};
-	Rows rows = rf_linear_rows(encoder, intermediate, count, x, forward->rows);
+	Rows rows;
 
+	RF_TRY(rf_linear_rows(encoder, intermediate, count, x, forward->rows, &rows, err));
 	/* Slices read what the first of them begins to change. */
 	if (rows.values == x.values)
 		rows.values = memcpy(forward->context, x.values, count * intermediate->k * sizeof(float));

@@ -66,17 +66,21 @@ rf_linear_place(const RfEncoder *encoder, const RfLinear *linear, Activations pl
 								   : (Rows){block, rf_row_stride(format, linear->k)};
 }
 
-Rows
+RfCode
 rf_linear_rows(const RfEncoder *encoder, const RfLinear *linear, size_t m, Activations from,
-			   void *block)
+			   void *block, Rows *rows, RfError *err)
 {
 	const RfFormat *format = format_of(encoder, linear);
-	Rows rows = rf_linear_place(encoder, linear, from, block);
 
+	*rows = rf_linear_place(encoder, linear, from, block);
 	for (size_t i = 0; i < m && format->convert != NULL; i++)
+	{
+		if (i % encoder->model->kernels->chunk == 0)
+			RF_TRY(rf_compute_poll(encoder, err));
 		format->convert(format, from.values + i * from.stride, linear->k,
-						(char *) block + i * rows.stride);
-	return rows;
+						(char *) block + i * rows->stride);
+	}
+	return RF_OK;
 }
 
 bool
@@ -212,8 +216,9 @@ apply_pieces(const RfEncoder *encoder, const RfLinear *linear, size_t m, Activat
 		size_t count = smaller(piece, m - row);
 		Activations part = {from.values + row * from.stride, from.stride};
 		Activations result = {to.values + row * to.stride, to.stride};
-		Rows rows = rf_linear_rows(encoder, linear, count, part, block);
+		Rows rows;
 
+		RF_TRY(rf_linear_rows(encoder, linear, count, part, block, &rows, err));
 		RF_TRY(
 			rf_linear_multiply(encoder, linear, count, rows, result, accumulate, activation, err));
 	}
